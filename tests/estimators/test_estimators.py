@@ -114,6 +114,15 @@ def test_three_classes_with_every_loss(loss: Any) -> None:
         np.testing.assert_allclose(tangent.predict_proba(x).sum(axis=1), 1)
 
 
+def test_classes_that_are_all_too_improbable_for_a_number_have_probabilities() -> None:
+    """Far from the data each of several logistic outputs can be −1000, whose probability is 0 in float64."""
+    found = TangentClassifier(loss=LOGISTIC)._probabilities(
+        np.array([[-1000.0, -1001.0, -1010.0], [0.0, 0.0, -800.0]])
+    )
+    with_e = np.exp([0.0, -1.0, -10.0])
+    np.testing.assert_allclose(found, [with_e / with_e.sum(), [0.5, 0.5, 0.0]], rtol=1e-12)
+
+
 def test_probabilities_are_there_only_where_the_loss_models_them() -> None:
     assert hasattr(TangentClassifier(), "predict_proba")
     assert hasattr(TangentClassifier(loss=LOGISTIC), "predict_proba")
@@ -370,6 +379,20 @@ def test_weights_count_when_the_ridge_is_chosen() -> None:
     few = TangentRegressor(**TUNED).fit(x[:10], y[:10])
     most = TangentRegressor(**TUNED).fit(x, y, sample_weight=weights)
     np.testing.assert_allclose(most.ridge_choice_.mean_scores, few.ridge_choice_.mean_scores, rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", [list, np.asarray, lambda rows: np.isin(np.arange(20), rows)])
+def test_splits_number_all_examples_also_those_of_weight_0(form: Any) -> None:
+    x, y = exercises()
+    weights = (np.arange(20) % 4 > 0).astype(float)
+    splits = [(np.arange(8, 20), np.arange(8)), (np.arange(8), np.arange(8, 20))]
+    place = np.cumsum(weights > 0) - 1
+    without = [[place[rows[weights[rows] > 0]] for rows in split] for split in splits]
+    options = SETTINGS | {"ridges": (0.1, 10.0)}
+    given = [tuple(form(rows) for rows in split) for split in splits]
+    all_of_them = TangentRegressor(**options, cv=given).fit(x, y, sample_weight=weights)
+    fewer = TangentRegressor(**options, cv=without).fit(x[weights > 0], y[weights > 0])
+    np.testing.assert_allclose(all_of_them.ridge_choice_.scores, fewer.ridge_choice_.scores, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

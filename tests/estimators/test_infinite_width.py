@@ -82,6 +82,8 @@ def test_mistakes_are_named():
             "moves during",
         ),
         (InfiniteWidthRegressor(SMALL, noise=-1.0), "noise"),
+        (InfiniteWidthRegressor(SMALL, noise="low"), "noise='low'"),
+        (InfiniteWidthClassifier(SMALL, variance="one"), "variance='one'"),
     ):
         with pytest.raises(UserError, match=match):
             estimator.fit(x, y)

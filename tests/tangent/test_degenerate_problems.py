@@ -87,6 +87,16 @@ def test_derivatives_too_large_for_float64_are_a_numerical_failure(rung: str) ->
         minimise(network, {"w": np.ones((4, 3), np.float32)}, split_of("mlp"), rung=RUNGS[rung])
 
 
+def test_a_float32_factor_of_a_kernel_beyond_its_numbers_is_refused_by_name() -> None:
+    network = pure_network(
+        lambda key: {"w": jnp.ones((4, 3))}, lambda p, x: 1e20 * (x @ p["w"]), input_shape=(4,), outputs=3
+    )
+    task = (network, {"w": np.ones((4, 3), np.float32)}, split_of("mlp"))
+    with pytest.raises(NumericalFailure, match="square, which is solved partly in float32"):
+        minimise(*task, rung=RUNGS["iterative"])
+    assert minimise(*task, rung=RUNGS["eigen"]).certificate.met  # in float64
+
+
 @each_rung
 def test_too_few_steps_are_a_named_result(rung: str) -> None:
     solution = minimum(

@@ -1,5 +1,6 @@
 """The closed-form training path against training: explicit steps and SciPy's exponential on the Jacobian written down."""
 
+from dataclasses import replace
 from functools import cache
 
 import jax
@@ -29,7 +30,7 @@ from ticketlab.tangent import (
     training_path,
 )
 from ticketlab.tangent.dual import DualKernel, dual_kernel
-from ticketlab.tangent.flow import path_of
+from ticketlab.tangent.flow import _krylov, path_of
 from ticketlab.tangent.jacobian import Jacobian
 
 SOME = ("mlp", "lenet-ntk")
@@ -118,6 +119,18 @@ def test_targets_out_of_reach_are_not_reached() -> None:
     (outputs,) = found.predict(same.x, [np.inf])
     np.testing.assert_allclose(outputs, np.tile(split.targets.mean(0), (5, 1)), atol=1e-9)
     assert np.abs(found.residuals([np.inf])).max() > 0.3
+
+
+def test_a_krylov_space_of_a_singular_kernel_ends_at_the_minimum_norm_solution() -> None:
+    """An eigenvalue of zero is zero within rounding, of either sign: its component is not learnt."""
+    j = np.random.default_rng(0).standard_normal((9, 4))
+    kernel = replace(kernel_of("mlp"), matrix=j @ j.T)
+    for seed in range(8):
+        r = np.random.default_rng(seed).standard_normal((9, 1))
+        values, vectors, components, _ = _krylov(kernel, r, 9)
+        assert np.all((values == 0) | (values > 1e-10 * values.max()))
+        reached = vectors[:, values > 0] @ components[values > 0]
+        np.testing.assert_allclose(reached, j @ np.linalg.lstsq(j, r.ravel(), rcond=None)[0], atol=1e-9)
 
 
 def test_flow_is_the_limit_of_small_steps() -> None:
@@ -213,6 +226,16 @@ class TestMistakes:
         with pytest.raises(UserError, match="whole number"):
             path("mlp", dynamics=GradientDescent(0.1)).points([1.5])
 
+    @pytest.mark.parametrize("time", [-1.0, -np.inf, np.nan])
+    def test_a_time_before_the_beginning(self, time) -> None:
+        for dynamics in (GradientFlow(), GradientDescent(0.1)):
+            with pytest.raises(UserError, match="times of at least 0"):
+                path("mlp", dynamics=dynamics).coefficients([0.0, time])
+
+    def test_a_krylov_space_without_steps(self) -> None:
+        with pytest.raises(UserError, match="at least 1"):
+            Lanczos(0)
+
     @pytest.mark.parametrize("options", [{"step_size": 0.0}, {"step_size": 0.1, "momentum": 1.0}])
     def test_impossible_descent(self, options) -> None:
         with pytest.raises(UserError, match="positive step size"):
@@ -223,3 +246,6 @@ class TestMistakes:
         wrong = type(split)(split.x, split.targets[:, :2], split.ids, split.labels)
         with pytest.raises(UserError, match="targets of shape"):
             training_path(NETWORKS["mlp"], params_of("mlp"), wrong)
+        missing = type(split)(split.x, np.nan * split.targets, split.ids, split.labels)
+        with pytest.raises(UserError, match="NaN"):
+            training_path(NETWORKS["mlp"], params_of("mlp"), missing)

@@ -87,6 +87,17 @@ def test_a_tighter_tolerance_is_nearer() -> None:
     assert errors[0] > 3 * errors[1] > 9 * errors[2]
 
 
+def test_the_beginning_alone() -> None:
+    found = function_path(kernel_of("mlp"), SQUARE, targets_of("mlp"), [0.0])
+    np.testing.assert_allclose(found.outputs[0], explicit_of("mlp")[0], rtol=1e-12)
+    assert np.all(flattened(found.points[0].delta) == 0)
+
+
+def test_targets_that_the_loss_does_not_take() -> None:
+    with pytest.raises(UserError, match="not distributions"):
+        function_path(kernel_of("mlp"), SOFTMAX_CROSS_ENTROPY, targets_of("mlp") - 0.5, [1.0])
+
+
 @pytest.mark.parametrize("times", [[], [1.0, np.inf], [2.0, 1.0], [-1.0]])
 def test_impossible_times(times) -> None:
     with pytest.raises(UserError, match="finite increasing times"):

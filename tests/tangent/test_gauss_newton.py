@@ -10,6 +10,7 @@ from tangent_reference import (
     NETWORKS,
     explicit_of,
     flattened,
+    huber_model,
     params_of,
     relative_error,
     softmax_model,
@@ -21,7 +22,7 @@ from ticketlab.errors import UserError
 from ticketlab.tangent import Layers, gauss_newton_steps, training_path
 from ticketlab.tangent.dual import DualKernel, dual_kernel
 from ticketlab.tangent.jacobian import Jacobian
-from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, SQUARE
+from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, SQUARE, huber
 
 MODELS = {"square": (SQUARE, square_model), "cross-entropy": (SOFTMAX_CROSS_ENTROPY, softmax_model)}
 SOME = ("mlp", "lenet-ntk")
@@ -77,6 +78,20 @@ def test_the_read_out_alone() -> None:
     assert all(step.stationarity < 1e-6 for step in steps)
 
 
+def test_a_gradient_without_curvature_is_stopped_by_the_ridge() -> None:
+    """Outliers under Huber's loss pull, though their curvature is zero."""
+    (f0, j), loss = explicit_of("mlp"), huber(0.3)
+    _, gradient, hessian = huber_model(0.3)(f0, targets_of("mlp"))
+    outside = np.einsum("ncc->nc", hessian) == 0
+    assert 0 < outside.mean() < 1
+    matrix = j.T @ (np.einsum("ncc->nc", hessian).reshape(-1, 1) * j)
+    minimum, damped = gauss_newton_steps(kernel_of("mlp"), loss, targets_of("mlp"), (0.0, 0.1))
+    expected = -np.linalg.solve(matrix + 0.1 * np.eye(len(matrix)), j.T @ gradient.ravel())
+    assert relative_error(flattened(damped.point.delta), expected) < 1e-9
+    assert damped.stationarity < 1e-9
+    assert minimum.stationarity > 0.01  # there is none at ridge 0
+
+
 def test_a_step_that_is_not_stationary_is_known() -> None:
     """The certificate is independent of the matrix, so it reveals a wrong one."""
     kernel = kernel_of("mlp")
@@ -84,6 +99,13 @@ def test_a_step_that_is_not_stationary_is_known() -> None:
         wrong = replace(kernel, matrix=kernel.matrix * 1.5)
     (step,) = gauss_newton_steps(wrong, SQUARE, targets_of("mlp"), (0.1,))
     assert step.stationarity > 0.1
+
+
+def test_targets_that_the_loss_does_not_take() -> None:
+    with pytest.raises(UserError, match="not distributions"):
+        gauss_newton_steps(kernel_of("mlp"), SOFTMAX_CROSS_ENTROPY, targets_of("mlp") - 0.5)
+    with pytest.raises(UserError, match="targets of shape"):
+        gauss_newton_steps(kernel_of("mlp"), SQUARE, targets_of("mlp")[:5])
 
 
 @pytest.mark.parametrize("ridges", [(), (-1.0,), (np.nan,)])

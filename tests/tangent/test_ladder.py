@@ -4,10 +4,21 @@ from typing import Any
 
 import jax
 import numpy as np
+import pytest
 from tangent_reference import NETWORKS, params_of, split_of
 
+from ticketlab.errors import UserError
 from ticketlab.networks import MLP
-from ticketlab.tangent import Automatic, DenseDual, DensePrimal, Jacobian, Layers, MatrixFree, minimise
+from ticketlab.tangent import (
+    Automatic,
+    ConjugateGradients,
+    DenseDual,
+    DensePrimal,
+    Jacobian,
+    Layers,
+    MatrixFree,
+    minimise,
+)
 from ticketlab.tangent.ladder import choose_rung
 
 
@@ -55,6 +66,16 @@ def test_what_is_asked_for_is_done() -> None:
         choice = choose_rung(large(100, 20), rung)
         assert (choice.rung, choice.reason) == (rung, "as requested")
         assert choice.seconds > 0
+
+
+def test_a_rung_that_cannot_be() -> None:
+    misspelt = object.__new__(DenseDual)  # as the annotation does not let it through in tests
+    misspelt.__dict__.update(factor="eigne", rank=600)
+    for wrong in (misspelt.__post_init__, lambda: DenseDual("iterative", rank=0)):
+        with pytest.raises(UserError, match="'eigen' or 'iterative', and a rank of at least 1"):
+            wrong()
+    with pytest.raises(UserError, match="at least 0"):
+        ConjugateGradients(rank=-1)
 
 
 def test_neither_matrix_fits() -> None:

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from ticketlab.errors import UserError
 from ticketlab.networks import MLP
 from ticketlab.tangent import (
     DenseDual,
@@ -65,6 +66,17 @@ def test_the_search_ends_after_two_that_are_worse() -> None:
     assert seen == [10.0, 2.0, 1.0, 0.1]
     assert found.best == 3
     assert found.scores.tolist() == [-1.9, -8.0, -1.0, 0.0, -np.inf]
+
+
+def test_two_in_a_row_are_worse_without_a_tie_between_them() -> None:
+    values = [0.5, 0.4, 0.5, 0.4, 0.9]
+    found = tried([5.0, 4.0, 3.0, 2.0, 1.0], map(np.array, values), float)
+    assert (found.scores.tolist(), found.best) == (values, 4)
+
+
+def test_a_score_that_is_not_a_number_is_refused() -> None:
+    with pytest.raises(UserError, match="with ridge 5"):
+        tried([5.0, 4.0], map(np.array, [np.nan, 1.0]), float)
 
 
 def test_of_equal_scores_the_largest_ridge_is_taken() -> None:

@@ -154,15 +154,17 @@ def test_contradictory_data_at_ridge_zero() -> None:
 # Products and the low-rank part
 
 
+@pytest.mark.parametrize("scale", [None, np.sqrt(np.arange(1.0, 10.0))], ids=["plain", "scaled"])
 @pytest.mark.parametrize("memory", [10**9, 0])
-def test_products_are_those_of_the_jacobian(memory: int) -> None:
+def test_products_are_those_of_the_jacobian(memory: int, scale: np.ndarray | None) -> None:
     network, params, split = problem("lenet-ntk")
-    jacobian = Jacobian(network, params, split.x, dtype=np.float64, batch=4)
+    jacobian = Jacobian(network, params, split.x, dtype=np.float64, batch=4, scale=scale)
     products = Products(jacobian, memory)
     u = np.random.default_rng(1).standard_normal((9, 3))
     assert (products.kept_bytes > 0) == (memory > 0)
     np.testing.assert_allclose(products.gram(u), np.asarray(jacobian.gram(u[None]))[0], rtol=1e-11)
     _, j = explicit(network, params, split.x)
+    j = j if scale is None else np.repeat(scale, 3)[:, None] * j
     np.testing.assert_allclose(products.gram(u).ravel(), j @ (j.T @ u.ravel()), rtol=1e-10)
     np.testing.assert_allclose(
         flattened(jacobian.embed(products.pull(u))), j.T @ u.ravel(), rtol=1e-9, atol=1e-12
@@ -252,7 +254,9 @@ def test_a_checkpoint_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest
         newton_gaps(0.0, rung=kept)
 
 
-@pytest.mark.parametrize("what", ["another problem", "another loss", "not a checkpoint"])
+@pytest.mark.parametrize(
+    "what", ["another problem", "another loss", "not a checkpoint", "an empty file", "an array"]
+)
 def test_a_checkpoint_that_does_not_fit_is_not_used(
     what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,8 +266,12 @@ def test_a_checkpoint_that_does_not_fit_is_not_used(
         minimise(*problem("mlp"), ridge=Relative(1e-1), rung=rung)
     elif what == "another loss":
         minimise(*problem("mlp"), ridge=Relative(1e-3), rung=rung, loss=SOFTMAX_CROSS_ENTROPY)
+    elif what == "an array":
+        with open(tmp_path / "solve.npz", "wb") as file:
+            np.save(file, np.zeros(3))
     else:
-        (tmp_path / "solve.npz").write_bytes(b"PK\x03\x04 cut short")
+        kept = b"" if what == "an empty file" else b"PK\x03\x04 cut short"
+        (tmp_path / "solve.npz").write_bytes(kept)
     begun: list[float] = []
     (solution,) = ridge_path(
         *problem("mlp"), ridges=(Relative(1e-3),), rung=rung, progress=lambda what, value: begun.append(value)

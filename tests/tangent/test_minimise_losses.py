@@ -10,7 +10,8 @@ from jax.scipy.special import xlogy
 from tangent_reference import flattened, huber_model, logistic_model, split_of, squared_hinge_model
 from tangent_solves import ENTROPY_RIDGES, RUNGS, TIGHT, each_rung, errors, minimum, solved
 
-from ticketlab.tangent import NewtonOptions
+from ticketlab.tangent import MatrixFree, NewtonOptions
+from ticketlab.tangent.ladder import Rung
 from ticketlab.tasks import LOGISTIC, SOFTMAX_CROSS_ENTROPY, SQUARED_HINGE, ConvexLoss, huber
 
 LOSSES = {
@@ -84,6 +85,30 @@ def test_the_users_own_loss(rung: str) -> None:
         assert certificate.met
         assert certificate.dual <= certificate.primal * (1 + 1e-12)
         assert certificate.primal - certificate.dual <= 1e-11 * certificate.primal
+
+
+NEGATIVE = ConvexLoss(
+    "log cosh below zero",
+    lambda outputs, y: _log_cosh_value(outputs, y) - 9,
+    lambda v, y: _log_cosh_conjugate(v, y) + 9,
+)
+
+
+@pytest.mark.parametrize("rung", [*RUNGS.values(), MatrixFree()], ids=[*RUNGS, "matrix-free"])
+def test_a_loss_may_be_negative(rung: Rung) -> None:
+    """As minus a log-density is: the gap is relative to the size of the objective."""
+    ridge = ENTROPY_RIDGES[1]
+    mine, shifted = (minimum(loss=loss, ridge=ridge, rung=rung) for loss in (LOG_COSH, NEGATIVE))
+    assert errors("mlp", [shifted], _log_cosh_model).max() < 1e-3
+    certificate = shifted.certificate
+    assert certificate.primal == pytest.approx(mine.certificate.primal - 81, rel=1e-6)
+    assert certificate.met
+    assert 0 <= certificate.duality_gap <= certificate.tolerance
+    unfinished = minimum(loss=NEGATIVE, ridge=ridge, rung=rung, options=NewtonOptions(steps=0)).certificate
+    assert not unfinished.met
+    assert unfinished.primal - unfinished.dual == pytest.approx(
+        -unfinished.duality_gap * unfinished.primal, rel=1e-6
+    )
 
 
 def test_soft_labels_need_to_sum_to_one_only_in_single_precision() -> None:

@@ -47,6 +47,13 @@ ENTROPY = SOFTMAX_CROSS_ENTROPY
             {"ridge": MINIMUM_NORM, "loss": huber()}, "ridge 0", "above 0", "Relative(1e-6)", id="no limit"
         ),
         pytest.param(
+            {"loss": replace(SQUARED_HINGE, quadratic=True)},
+            "quadratic=True for squared hinge",
+            "quadratic=False",
+            "One Newton step",
+            id="quadratic",
+        ),
+        pytest.param(
             {"task": _with_targets(lambda t: t[:, :2])},
             "shape (9, 2)",
             "(9, 3)",

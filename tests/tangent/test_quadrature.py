@@ -74,6 +74,7 @@ def test_a_multiple_of_the_identity_has_no_error() -> None:
     assert found.effective_dimension(1.0).value == pytest.approx(9.0)
     assert found.effective_dimension(1.0).standard_error == pytest.approx(0, abs=1e-12)
     assert found.condition(0.0) == pytest.approx(1.0)
+    assert found.trace(np.log).value == pytest.approx(12 * np.log(3))  # no step but the first has a node
 
 
 def test_one_probe_knows_nothing_of_its_error() -> None:

@@ -182,6 +182,16 @@ def test_the_mean_over_outputs_and_the_diagonal(name: str) -> None:
     near(kernel_diagonal(jacobian), np.einsum("ncp,ncp->nc", j, j))
 
 
+def test_examples_that_count_several_times_scale_their_rows() -> None:
+    scale = np.sqrt(np.arange(1.0, 6.0))
+    j, jacobian = scale[:, None, None] * expected("mlp"), jacobian_of("mlp", scale=scale)
+    near(tangent_kernel(jacobian), product(j))
+    near(averaged_kernel(jacobian), np.einsum("ncp,mcp->nm", j, j) / 3)
+    beside = jacobian.at(jacobian.x[1:3])
+    near(averaged_kernel(jacobian, beside), np.einsum("ncp,mcp->nm", j, expected("mlp")[1:3]) / 3)
+    near(kernel_diagonal(jacobian), np.einsum("ncp,ncp->nc", j, j))
+
+
 @pytest.mark.parametrize("name", ["mlp", "shared", "averaged"])
 def test_every_way_to_contract_a_layer_is_right(name: str) -> None:
     """Not only the cheapest one, which is what the others compare with."""

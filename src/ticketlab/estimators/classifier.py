@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
@@ -114,7 +115,7 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
         """Finds the minimum for inputs `[n, d]` and labels `[n]`; example i counts `sample_weight[i]` times (default: once)."""
         X, y = validate_data(self, X, y, dtype=PRECISIONS)
         check_classification_targets(y)
-        weights = weights_of(sample_weight, self.class_weight, X, y)
+        weights, counted = weights_of(sample_weight, self.class_weight, X, y), None
         if weights is not None:
             counted = weights > 0
             X, y, weights = X[counted], y[counted], weights[counted]
@@ -129,6 +130,7 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
             lambda outputs, rows: self._held_out_score(
                 outputs, labels[rows], None if weights is None else weights[rows]
             ),
+            counted,
         )
         return self
 
@@ -166,7 +168,11 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
         model = self._loss().probabilities
         assert model is not None
         p = model(outputs)
-        return np.hstack([1 - p, p]) if p.shape[1] == 1 else p / p.sum(axis=1, keepdims=True)
+        if p.shape[1] == 1:
+            return np.hstack([1 - p, p])
+        whole = p.sum(axis=1, keepdims=True)
+        # Far below zero 1/(1 + exp −F) is exp F, of which nothing may be left.
+        return np.where(whole > 0, p / np.where(whole > 0, whole, 1.0), softmax(outputs, axis=1))
 
     def _loss(self) -> ConvexLoss:
         return chosen_loss(self.loss, SOFTMAX_CROSS_ENTROPY)

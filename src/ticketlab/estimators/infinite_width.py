@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ticketlab.compiled_programs import keep_programs_if_allowed
 from ticketlab.errors import UserError
-from ticketlab.estimators.parameters import OfNetwork, chosen_architecture, shape_of
+from ticketlab.estimators.parameters import OfNetwork, chosen_architecture, shape_of, within
 from ticketlab.infinite import (
     BinaryPosterior,
     LaplacePosterior,
@@ -132,6 +132,13 @@ class InfiniteWidthRegressor(RegressorMixin, _InfiniteWidth):
         self.target_scale_ = np.where(constant, 1.0, spread)
         targets = (columns - self.target_mean_) / self.target_scale_
         k = self._condition(X)
+        if self.noise is not None:
+            within(
+                "noise",
+                self.noise,
+                "a finite number of at least 0, or None for the best of several",
+                zero=True,
+            )
         noises = _NOISES if self.noise is None else (self.noise,)
         found = [(noise, posterior(k, targets, noise=noise)) for noise in noises]
         self.noise_, self.posterior_ = max(found, key=lambda each: each[1].log_marginal_likelihood)
@@ -205,9 +212,9 @@ class InfiniteWidthClassifier(ClassifierMixin, _InfiniteWidth):
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise UserError(f"{len(self.classes_)} class", "at least two classes")
-        if self.variance is not None and not 0 < self.variance < np.inf:
-            raise UserError(
-                f"variance={self.variance!r}", "a positive number, or none for the best of several"
+        if self.variance is not None:
+            within(
+                "variance", self.variance, "a positive number, or None for the best of several", zero=False
             )
         k = self._condition(X)
         self._seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)

@@ -40,6 +40,7 @@ __all__ = [
     "shape_of",
     "tolerance",
     "weights_of",
+    "within",
 ]
 
 LOSSES: Mapping[str, ConvexLoss] = {
@@ -184,8 +185,13 @@ def flag(name: str, value: Any) -> bool:
 
 
 def tolerance(value: Any) -> float:
-    if not _is_number(value) or not 0 < value < math.inf:
-        raise _wrong("tol", value, "a positive number")
+    return within("tol", value, "a positive number", zero=False)
+
+
+def within(name: str, value: Any, expected: str, *, zero: bool) -> float:
+    """A finite number above 0, or at least 0."""
+    if not _is_number(value) or not (0 < value < math.inf or (zero and value == 0)):
+        raise _wrong(name, value, expected)
     return float(value)
 
 

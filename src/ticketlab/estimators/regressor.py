@@ -53,7 +53,7 @@ class TangentRegressor(RegressorMixin, TangentEstimator):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TangentRegressor:
         """Finds the minimum for inputs `[n, d]` and targets `[n]` or `[n, k]`; `sample_weight` as for `TangentClassifier`."""
         X, y = validate_data(self, X, y, dtype=PRECISIONS, multi_output=True, y_numeric=True)
-        weights = weights_of(sample_weight, None, X, None)
+        weights, counted = weights_of(sample_weight, None, X, None), None
         if weights is not None:
             counted = weights > 0
             X, y, weights = X[counted], y[counted], weights[counted]
@@ -69,7 +69,7 @@ class TangentRegressor(RegressorMixin, TangentEstimator):
             squares = np.mean((targets[rows] - outputs) ** 2, axis=1)
             return -float(np.average(squares, weights=None if weights is None else weights[rows]))
 
-        self._minimise(X, targets, y, weights, score)
+        self._minimise(X, targets, y, weights, score, counted)
         return self
 
     def predict(self, X: Any) -> Float[np.ndarray, "n ..."]:

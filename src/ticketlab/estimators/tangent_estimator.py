@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
@@ -112,10 +112,12 @@ class TangentEstimator(OfNetwork, ABC):
         y: np.ndarray,
         weights: Float[np.ndarray, "n"] | None,
         score: Callable[[np.ndarray, np.ndarray], float],
+        counted: Bool[np.ndarray, "all"] | None,
     ) -> None:
         """Sets `solution_`, `architecture_` and the ridge choice.
 
-        `y` is for folds; `score` is of outputs on these rows, a mean by weight.
+        `y` is for folds; `score` is of outputs on these rows, a mean by weight; `counted` are the examples with a weight above
+        0, of all that were given, and None if there are no weights.
         """
         keep_programs_if_allowed()
         x = self._shaped(X)
@@ -168,7 +170,7 @@ class TangentEstimator(OfNetwork, ABC):
             self.ridge_ = self.ridge_choice_.ridge
         else:
             if len(candidates) > 1:
-                folds = check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y)
+                folds = self._folds(X, y, counted)
                 even = np.ones(len(x)) if weights is None else weights
                 self.ridge_choice_ = choose_ridge(
                     lambda rows: path(rows, candidates), x, score, folds, candidates, even
@@ -180,6 +182,17 @@ class TangentEstimator(OfNetwork, ABC):
             print(f"tangent minimum: {_account(self.solution_.stats)}", flush=True)
         if not self.certificate_.met:
             warnings.warn(self.certificate_.message(), ConvergenceWarning, stacklevel=3)
+
+    def _folds(
+        self, X: np.ndarray, y: np.ndarray, counted: np.ndarray | None
+    ) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+        """Of the examples that count. Splits that are given number all examples."""
+        folds = check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y)
+        given = isinstance(self.cv, Iterable) and not hasattr(self.cv, "split")
+        if counted is None or not given:
+            return folds
+        place = np.cumsum(counted) - 1
+        return ((place[fit[counted[fit]]], place[out[counted[out]]]) for fit, out in _rows(folds))
 
     def _scored(
         self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None
@@ -219,6 +232,13 @@ class TangentEstimator(OfNetwork, ABC):
         if "solution_" in state:
             state = state | {"solution_": _unpacked(state["solution_"], state["architecture_"])}
         super().__setstate__(state)
+
+
+def _rows(folds: Iterable[tuple[Any, Any]]) -> Iterator[list[np.ndarray]]:
+    """The row numbers of each fold, which may be a list of numbers or a mask."""
+    for fold in folds:
+        parts = map(np.asarray, fold)
+        yield [np.flatnonzero(rows) if rows.dtype == bool else rows for rows in parts]
 
 
 def _printed(what: str, value: float) -> None:

@@ -12,7 +12,12 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Certificate", "Result"]
+__all__ = ["Certificate", "Result", "relative_gap"]
+
+
+def relative_gap(gap: float, primal: float) -> float:
+    """(P − D)/|P|: a loss may be negative, as minus a log-density is."""
+    return gap / max(abs(primal), 1e-300)
 
 
 class Result(StrEnum):
@@ -30,7 +35,7 @@ class Certificate:
         result: whether the tolerance was met.
         tolerance: on `duality_gap`.
         primal, dual: P(Δ) and D(v); dual is NaN for λ = 0.
-        duality_gap: (P − D)/P. For the minimum-norm solution (λ = 0), the gradient norm ‖Jᵀ∇ℓ‖ relative to its value at
+        duality_gap: (P − D)/|P|. For the minimum-norm solution (λ = 0), the gradient norm ‖Jᵀ∇ℓ‖ relative to its value at
             Δ = 0; with Δ = Jᵀu, a zero gradient makes the solution that of the pseudo-inverse.
         relative_residual: ‖∇P(Δ)‖/‖∇P(0)‖. For the square loss and Δ = Jᵀu this is ‖(K + λI)u − r‖/‖r‖ in the norm of K,
             which ignores the null space of K, on which Δ does not depend.

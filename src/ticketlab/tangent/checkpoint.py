@@ -2,7 +2,7 @@
 
 For the square loss the file holds one problem at a time, for other losses all that are solved together. A killed solve
 continues from it. Conjugate gradients lose their directions and Newton's method its current step, but both keep the point
-they had reached. The file identifies its problem; a file of another problem is neither used nor changed.
+they had reached. The file identifies its problem; a file of another problem is not used, and is replaced.
 
 With several processes, only the first reads and writes; it sends the others what it has read.
 """
@@ -108,7 +108,7 @@ class Checkpoint:
                 if str(kept["problem"]) != problem:
                     return None
                 found = {name: kept[name] for name in like}
-        except (FileNotFoundError, KeyError, ValueError, OSError, zipfile.BadZipFile):
+        except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile):
             return None
         return found if all(found[name].shape == array.shape for name, array in like.items()) else None
 

@@ -27,6 +27,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
+from ticketlab.tangent.certificate import relative_gap
 from ticketlab.tangent.leave_one_out import left_out
 from ticketlab.tangent.line_search import line_search
 from ticketlab.tangent.newton import FunctionSpaceProblem
@@ -141,7 +142,7 @@ def curved_points(
             fit, slope = at.look(outputs)
             g = slope + ridge * u
             objective = float(fit[0]) + 0.5 * ridge * float(np.vdot(u, ku))
-            gap = float(np.vdot(g, operator.gram(g))) / (2 * ridge) / max(objective, 1e-300)
+            gap = relative_gap(float(np.vdot(g, operator.gram(g))) / (2 * ridge), objective)
             h = np.asarray(problem.loss.hessian(outputs[0], problem.targets))
             factor = operator.factor(h, ridge)
             d = -factor.solved(g[0])[None]

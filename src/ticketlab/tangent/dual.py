@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ticketlab.errors import NumericalFailure
-from ticketlab.tangent.certificate import Certificate, Result
+from ticketlab.tangent.certificate import Certificate, Result, relative_gap
 from ticketlab.tangent.curved import CurvedOperator, NewtonPoint, curved_points
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import kernel_cost, only_readout_moves, readout_root, tangent_kernel
@@ -242,7 +242,7 @@ def _points(
             influence = leave(h, ridge)
             assert influence is not None  # `_leaving` has asked for this loss
             outputs = left_out(influence, h, at.look(outputs[None])[1][0], outputs)
-        yield NewtonPoint(u, outputs, float(now.gap[0] / now.objective[0]))
+        yield NewtonPoint(u, outputs, relative_gap(float(now.gap[0]), float(now.objective[0])))
 
 
 def _too_large(kernel: DualKernel, rung: DenseDual, problem: FunctionSpaceProblem) -> bool:
@@ -424,7 +424,7 @@ def _certificate(
         size += ridge**2 * np.vdot(checked.u[i], checked.ku[i])
         conjugate = np.sum(problem.loss.conjugates(v, problem.targets))
         dual = float(np.vdot(v, problem.offsets[i]) - conjugate - size / (2 * ridge))
-    gap = checked.gap[i] / max(primal, 1e-300) if ridge > 0 else checked.gradient[i]
+    gap = relative_gap(checked.gap[i], primal) if ridge > 0 else checked.gradient[i]
     return Certificate(
         result=Result.MET if checked.met[i] else Result.MISSED,
         tolerance=options.tolerance,

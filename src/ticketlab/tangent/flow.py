@@ -42,6 +42,7 @@ from ticketlab.tangent.lanczos import lanczos
 from ticketlab.tangent.operators import EigenOperator, matrix_gram
 from ticketlab.tangent.point import TangentPoint, predict_points
 from ticketlab.tangent.selection import AllParameters, Selection
+from ticketlab.tasks.target_check import check_target_shape
 from ticketlab.tasks.task import Split, Task
 
 __all__ = [
@@ -127,6 +128,10 @@ class Lanczos:
 
     steps: int = 200
 
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise UserError(f"a Krylov space of {self.steps} steps", "at least 1")
+
 
 Method = Eigen | Lanczos
 
@@ -162,16 +167,19 @@ class TrainingPath:
 
     def coefficients(self, times: Times) -> Float[np.ndarray, "t n k"]:
         """u_t at each time, which may be infinity."""
-        kappa = self.curvatures * len(self.residual)
-        learnt = np.stack([self.dynamics.learnt(self.curvatures, t) for t in times])
+        kappa, learnt = self.curvatures * len(self.residual), self._learnt(times)
         u = np.divide(learnt, kappa, out=np.zeros_like(learnt), where=kappa > 0) * self.components
         return (u @ self.vectors.T).reshape(len(times), *self.residual.shape)
 
     def residuals(self, times: Times) -> Float[np.ndarray, "t n k"]:
         """y − F_t on the training inputs by the decomposition, r − V γ_t Vᵀr, without a pass over the data."""
-        learnt = np.stack([self.dynamics.learnt(self.curvatures, t) for t in times])
-        moved = (learnt * self.components) @ self.vectors.T
+        moved = (self._learnt(times) * self.components) @ self.vectors.T
         return self.residual - moved.reshape(len(times), *self.residual.shape)
+
+    def _learnt(self, times: Times) -> Float[np.ndarray, "t r"]:
+        if not all(t >= 0 for t in times):
+            raise UserError(f"times {list(times)}", "times of at least 0, or infinity")
+        return np.stack([self.dynamics.learnt(self.curvatures, t) for t in times])
 
     def points(self, times: Times) -> list[TangentPoint]:
         """Δ_t at each time, as points of the tangent space."""
@@ -228,13 +236,8 @@ def training_path(
     """
     split = task.train if isinstance(task, Task) else task
     jacobian = Jacobian(network, params, split.x, selection, dtype=np.float64)
+    check_target_shape(split.targets, len(split.x), network.outputs)
     targets = np.asarray(split.targets, np.float64)
-    if targets.shape != (len(split.x), network.outputs):
-        raise UserError(
-            f"targets of shape {targets.shape}",
-            f"({len(split.x)}, {network.outputs})",
-            "Give the network one output for each target.",
-        )
     method = method or (Eigen() if targets.size <= EIGEN_ROWS else Lanczos())
     kernel = dual_kernel(jacobian) if isinstance(method, Eigen) else jacobian
     return path_of(kernel, targets, dynamics, centred=(centred,), method=method)[0]
@@ -295,7 +298,8 @@ def _krylov(
         return np.zeros(1), np.zeros((residual.size, 1)), np.zeros(1), "nothing to learn"
     ritz = lanczos(_gram(kernel), residual, steps)
     assert ritz.vectors is not None
-    values = np.maximum(ritz.values, 0.0)  # K has no negative eigenvalues, except by rounding
+    rounding = np.finfo(float).eps * residual.size * float(ritz.values[-1])
+    values = np.where(ritz.values > rounding, ritz.values, 0.0)  # as for `eigenvectors`: K may be singular
     return values, ritz.vectors, size * ritz.weights, f"Lanczos, {len(values)} steps"
 
 

@@ -33,6 +33,7 @@ from ticketlab.tangent.dual import DualKernel
 from ticketlab.tangent.flow import eigenvectors
 from ticketlab.tangent.point import TangentPoint
 from ticketlab.tasks.losses import ConvexLoss
+from ticketlab.tasks.target_check import check_target_shape, check_targets
 
 __all__ = ["FunctionPath", "function_path"]
 
@@ -81,7 +82,7 @@ def function_path(
         progress: called with the time reached.
 
     Raises:
-        UserError: for times that are not finite and increasing.
+        UserError: for times that are not finite and increasing, or targets that do not fit the network or the loss.
         NumericalFailure: if the integrator fails.
 
     Cost: an eigendecomposition, about 9 (Nk)³ operations, and a few tens of factorisations, (Nk)³ each.
@@ -93,8 +94,10 @@ def function_path(
             "finite increasing times of at least 0",
             "Cross-entropy has no end on separable data; for the square loss training_path has t = ∞.",
         )
-    root, back = _root(kernel)
     jacobian, n = kernel.jacobian, len(targets)
+    check_target_shape(targets, jacobian.examples, jacobian.outputs_per_example)
+    check_targets(loss, targets)
+    root, back = _root(kernel)
     f0 = np.zeros_like(targets) if centred else np.asarray(jacobian.outputs(), np.float64)
     gradient, hessian, value = _derivatives(loss, targets)
 
@@ -112,7 +115,7 @@ def function_path(
     with np.errstate(invalid="ignore", over="ignore"):  # BDF subtracts numbers that it has not set yet
         found = solve_ivp(
             slope,
-            (0.0, times[-1]),
+            (0.0, max(times[-1], np.finfo(float).tiny)),  # SciPy has no solution at t = 0 alone
             np.zeros(root.shape[1]),
             method="BDF",
             t_eval=times,

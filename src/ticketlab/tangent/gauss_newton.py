@@ -9,8 +9,13 @@ the first of many Newton steps. With S = H^{1/2} and z = −S⁺g it is the leas
 
     Δ = JᵀS (SKS + λI)⁺ z,
 
-for λ = 0 the solution of minimum norm. H may be singular, because g lies in its range. (For softmax it is: adding a
-constant to all outputs of an example changes nothing.)
+for λ = 0 the solution of minimum norm. This holds if g lies in the range of H, which may be singular. (For softmax it is:
+adding a constant to all outputs of an example changes nothing.) The gradient of an outlier under Huber's loss does not: its
+curvature is zero. A part g₀ of g in the null space of H is a force that no curvature stops, only the ridge:
+
+    Δ = Jᵀ(S (SKS + λI)⁻¹ (z + SK g₀/λ) − g₀/λ).
+
+For λ = 0 the model then has no minimum, unless Jᵀg₀ happens to be stopped; g₀ is left out, and `stationarity` shows it.
 
 Sources: Schraudolph 2002, Fast curvature matrix-vector products; Martens 2020, arXiv 1412.1193, section 8 (the generalised
 Gauss–Newton matrix JᵀHJ).
@@ -32,8 +37,12 @@ from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.operators import EigenOperator
 from ticketlab.tangent.point import TangentPoint
 from ticketlab.tasks.losses import ConvexLoss
+from ticketlab.tasks.target_check import check_target_shape, check_targets
 
 __all__ = ["GaussNewtonStep", "gauss_newton_steps"]
+
+
+ROUNDING = 1e-8  # of a gradient: more than the roots of the smallest curvatures that count leave
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +77,16 @@ def gauss_newton_steps(
         ridges: λ ≥ 0, as in the model (a sum over examples).
         centred: leave f₀ out, as for the network f(x, θ) − f(x, θ₀).
 
+    Raises:
+        UserError: for impossible ridges, or targets that do not fit the network or the loss.
+
     Cost: an eigendecomposition of SKS, about 9 (Nk)³ operations; for each ridge two products with J.
     """
     if not ridges or not all(np.isfinite(r) and r >= 0 for r in ridges):
         raise UserError(f"ridges {list(ridges)}", "finite numbers of at least 0")
     jacobian = kernel.jacobian
+    check_target_shape(targets, jacobian.examples, jacobian.outputs_per_example)
+    check_targets(loss, targets)
     shape = targets.shape
     with jax.enable_x64(True):
         f0 = np.zeros(shape) if centred else jacobian.outputs()
@@ -83,11 +97,18 @@ def gauss_newton_steps(
     z = -np.einsum("nij,nj->ni", inverse, gradient)
     values, vectors = eigenvectors(kernel) if loss.quadratic else _weighted(kernel, root)
     along = vectors.T @ z.ravel()
+    free = _without_curvature(root, inverse, gradient)
+    pushed = np.zeros_like(along)  # VᵀSKg₀
+    if free.any():
+        moved = np.asarray(jacobian.gram(free[None]))[0]
+        pushed = vectors.T @ np.einsum("nij,nj->ni", root, moved).ravel()
     steps = []
     for ridge in ridges:
-        shifted = values + ridge
-        v = vectors @ np.divide(along, shifted, out=np.zeros_like(along), where=values > 0)
+        shifted, wanted = values + ridge, along + pushed / ridge if ridge > 0 else along
+        v = vectors @ np.divide(wanted, shifted, out=np.zeros_like(along), where=values > 0)
         u = np.einsum("nij,nj->ni", root, v.reshape(shape))
+        if ridge > 0:
+            u -= free / ridge
         delta = [np.asarray(leaf) for leaf in jacobian.pull_back(u[None])[0]]
         point = TangentPoint(jacobian, delta, not centred)
         steps.append(
@@ -104,6 +125,13 @@ def _roots(hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
     turned = np.swapaxes(vectors, 1, 2)
     return (vectors * root[:, None]) @ turned, (vectors * inverse[:, None]) @ turned
+
+
+def _without_curvature(root: np.ndarray, inverse: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """g₀, the part of each example's gradient in the null space of its H; 0 within rounding of it."""
+    free = gradient - np.einsum("nij,njk,nk->ni", root, inverse, gradient)
+    sizes = np.linalg.norm(np.stack([free, gradient]), axis=2, keepdims=True)
+    return np.where(sizes[0] > ROUNDING * sizes[1], free, 0.0)
 
 
 def _weighted(kernel: DualKernel, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

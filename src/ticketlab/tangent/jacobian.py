@@ -174,7 +174,7 @@ class Jacobian:
         return whole if self.scale is None else whole * self.scale[:, None, None]
 
     def reverse_sweeps(self) -> Iterator[tuple[int, Callable[..., Any]]]:
-        """For each batch its number of examples, and v `[b, k]` ↦ Jᵀv, which holds the activations of the forward pass.
+        """For each batch its number of examples, and v `[b, k]` ↦ Jᵀv, not scaled, with the activations of the forward pass.
 
         With several devices the last batch is padded, and the activations stay on the device of their examples.
         """

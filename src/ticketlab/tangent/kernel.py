@@ -94,7 +94,8 @@ def averaged_kernel(
     Cost: as `kernel_cost(jacobian, other, averaged=True)` counts it; k² times less memory than K.
     """
     plan = kernel_cost(jacobian, other, averaged=True, memory=memory)
-    return _assembled(jacobian, other, plan, 1, progress)
+    matrix = _assembled(jacobian, other, plan, 1, progress)
+    return _scaled(matrix, jacobian.scale, (other or jacobian).scale, 1)
 
 
 def kernel_diagonal(jacobian: Jacobian, *, memory: int = MEMORY) -> Float[Array, "n k"]:
@@ -104,7 +105,8 @@ def kernel_diagonal(jacobian: Jacobian, *, memory: int = MEMORY) -> Float[Array,
     with jacobian.x64():
         factors = block_factors(jacobian, plan, plan.block)
         blocks = range(-(-jacobian.examples // plan.block))
-        return jnp.concatenate([_diagonal(contractions, factors(i)) for i in blocks])[: jacobian.examples]
+        found = jnp.concatenate([_diagonal(contractions, factors(i)) for i in blocks])[: jacobian.examples]
+        return _scaled(found, None if jacobian.scale is None else np.square(jacobian.scale), None, 1)
 
 
 def kernel_blocks(jacobian: Jacobian) -> Iterator[Float[Array, "rows rows"]]:

@@ -63,6 +63,13 @@ class DenseDual:
     factor: Literal["eigen", "iterative"] | None = None
     rank: int = 600
 
+    def __post_init__(self) -> None:
+        if self.factor not in (None, "eigen", "iterative") or self.rank < 1:
+            raise UserError(
+                f"factor={self.factor!r}, rank={self.rank}",
+                "a factor of None, 'eigen' or 'iterative', and a rank of at least 1",
+            )
+
 
 @dataclass(frozen=True)
 class DensePrimal:
@@ -78,6 +85,10 @@ class ConjugateGradients:
     """
 
     rank: int = 1500
+
+    def __post_init__(self) -> None:
+        if self.rank < 0:
+            raise UserError(f"rank={self.rank}", "at least 0, for no preconditioner")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float, Int
 
+from ticketlab.errors import UserError
+
 __all__ = ["ROUGH", "Features", "RidgeScores", "left_out", "own_influence", "tried"]
 
 ROUGH = 1e-3  # the relative duality gap to which minima are found for comparing ridges
@@ -115,13 +117,21 @@ def tried(
         ridges: λ of each candidate.
         outputs: the outputs left out for each ridge, from the largest to the smallest.
         score: of these, for all examples; larger is better.
+
+    Raises: UserError for a score that is not a number.
     """
     scores, order = np.full(len(ridges), -np.inf), np.argsort(-np.asarray(ridges), kind="stable")
     best, worse = int(order[0]), 0
     for i, left in zip(order, outputs, strict=False):
         scores[i] = score(left)
-        better = scores[i] > scores[best] or i == best
-        best, worse = (int(i), 0) if better else (best, worse + (scores[i] < scores[best]))
+        if np.isnan(scores[i]):
+            raise UserError(
+                f"a score that is not a number, with ridge {ridges[i]:.3g}",
+                "a score that is defined for every ridge",
+                "Use another criterion, or leave it out.",
+            )
+        best = int(i) if scores[i] > scores[best] else best
+        worse = worse + 1 if scores[i] < scores[best] else 0
         if worse == PATIENCE:
             break
     return RidgeScores(scores, best)

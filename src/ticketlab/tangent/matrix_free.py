@@ -24,7 +24,7 @@ from jaxtyping import Float
 
 from ticketlab.errors import NumericalFailure, UserError, counted
 from ticketlab.tangent.block_descent import Blocks, block_descent, inverse_bytes, prepare_blocks
-from ticketlab.tangent.certificate import Certificate, Result
+from ticketlab.tangent.certificate import Certificate, Result, relative_gap
 from ticketlab.tangent.checkpoint import Checkpoint
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import kernel_diagonal
@@ -301,7 +301,7 @@ def _minimise_convex(
                 tolerance=options.tolerance,
                 primal=float(checked.objective[i]),
                 dual=float(checked.objective[i] - checked.gap[i]),
-                duality_gap=float(checked.gap[i] / max(checked.objective[i], 1e-300)),
+                duality_gap=relative_gap(float(checked.gap[i]), float(checked.objective[i])),
                 relative_residual=float(checked.gradient[i]),
                 condition=float("nan"),
                 steps=int(found.steps[i] + checked.steps[i]),

@@ -39,7 +39,7 @@ from ticketlab.tangent.processes import together
 from ticketlab.tangent.selection import AllParameters, Selection
 from ticketlab.tangent.solution import Solution
 from ticketlab.tasks.losses import SQUARE, ConvexLoss, scaled
-from ticketlab.tasks.target_check import check_targets
+from ticketlab.tasks.target_check import check_target_shape, check_targets
 from ticketlab.tasks.task import Split, Task
 
 __all__ = [
@@ -343,11 +343,14 @@ def _absolute(ridge: Ridge, mean_diagonal: float) -> float:
 
 
 def _check_range(loss: ConvexLoss, matrix: DualKernel | PrimalMatrix | MatrixFreeKernel, rung: Rung) -> None:
-    """A low rank of a large kernel, for losses but the square one, is in float32, whose largest number is 3.4e38."""
-    if loss.quadratic or matrix.mean_diagonal <= FLOAT32 or not isinstance(matrix, DualKernel):
+    """A large kernel's low rank or Cholesky factor is in float32, whose largest number is 3.4e38."""
+    if matrix.mean_diagonal <= FLOAT32 or not isinstance(matrix, DualKernel):
         return
     rows = matrix.jacobian.examples * matrix.jacobian.outputs_per_example
-    if rows > EIGEN_ROWS or rung != DenseDual():
+    wide = rows <= EIGEN_ROWS and rung == DenseDual()
+    if loss.quadratic and isinstance(rung, DenseDual):
+        wide = matrix.matrix is None or rung.factor == "eigen" or (rows <= EIGEN_ROWS and rung.factor is None)
+    if not wide:
         raise NumericalFailure(
             f"The tangent kernel's mean diagonal is {matrix.mean_diagonal:.2g}: too large for {loss.name}, which is solved "
             "partly in float32. Use smaller inputs (standardise them) or smaller parameters."
@@ -359,6 +362,12 @@ def _check(
 ) -> None:
     if not ridges:
         raise UserError("no ridge", "at least one", "Pass, say, Relative(0.01).")
+    if loss.quadratic and loss.value is not SQUARE.value:
+        raise UserError(
+            f"quadratic=True for {loss.name}, which is not the square loss",
+            "quadratic=False",
+            "One Newton step is enough for a loss whose curvature is constant.",
+        )
     if not centred:
         raise UserError("an empty centred", "False, True, or both", "Pass (False,) to keep f₀.")
     for ridge in ridges:
@@ -378,15 +387,5 @@ def _check(
                 "the square loss, or a ridge above 0",
                 "Pass, say, Relative(1e-6).",
             )
-    targets = np.asarray(split.targets)
-    if targets.shape != (len(split.x), network.outputs):
-        raise UserError(
-            f"targets of shape {targets.shape}",
-            f"({len(split.x)}, {network.outputs})",
-            "Give the network one output for each target.",
-        )
-    if not np.isfinite(targets).all():
-        raise UserError(
-            "targets with NaN or infinite values", "finite numbers", "Remove these examples first."
-        )
-    check_targets(loss, targets)
+    check_target_shape(split.targets, len(split.x), network.outputs)
+    check_targets(loss, split.targets)

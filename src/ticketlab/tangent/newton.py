@@ -68,7 +68,7 @@ class NewtonOptions:
     """When to stop.
 
     Arguments:
-        tolerance: on the relative duality gap, gap / objective; for λ = 0 on the relative gradient norm
+        tolerance: on the relative duality gap, gap / |objective|; for λ = 0 on the relative gradient norm
             ‖Jᵀg‖ / ‖Jᵀg₀‖ instead.
         steps: most Newton steps.
         inner_limit: most conjugate-gradient iterations per step.
@@ -195,7 +195,7 @@ def newton(
             with np.errstate(divide="ignore", invalid="ignore"):
                 gap = np.where(ridges > 0, gkg / (2 * ridges), np.nan)
                 gradient = np.sqrt(gkg) / np.where(start_norm > 0, start_norm, 1.0)
-                relative = np.where(ridges > 0, gap / objective, gradient**2)
+                relative = np.where(ridges > 0, gap / np.abs(objective), gradient**2)
             relative = np.where(np.isfinite(relative), relative, np.where(gkg == 0, 0.0, np.inf))
             met = relative <= tolerance
             progress(float(np.max(relative)))

@@ -20,7 +20,7 @@ import scipy.linalg
 from jaxtyping import Float
 
 from ticketlab.errors import NumericalFailure
-from ticketlab.tangent.certificate import Certificate, Result
+from ticketlab.tangent.certificate import Certificate, Result, relative_gap
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.ladder import EIGEN_ROWS
 from ticketlab.tangent.leave_one_out import ROUGH, Features, RidgeScores, left_out, own_influence, tried
@@ -309,7 +309,7 @@ def _newton(
         value = fit + 0.5 * ridge * delta @ delta
         size = float(gradient @ gradient)
         stalled = progressing.stalled(np.array([size]), np.array([value]))[0]
-        if size <= 2 * ridge * options.tolerance * value or stalled:
+        if size <= 2 * ridge * options.tolerance * abs(value) or stalled:
             return delta, step
         with jax.enable_x64(True):
             curvature = np.asarray(loss.hessian(outputs, targets))
@@ -355,7 +355,7 @@ def _certify(
         with jax.enable_x64(True):
             conjugate = float(np.sum(loss.conjugates(v, targets)))
         dual = float(np.vdot(v, offset)) - conjugate - float(jv @ jv) / (2 * ridge)
-        gap = float(gradient @ gradient) / (2 * ridge) / max(primal, 1e-300)
+        gap = relative_gap(float(gradient @ gradient) / (2 * ridge), primal)
     return Certificate(
         result=Result.MET if gap <= options.tolerance else Result.MISSED,
         tolerance=options.tolerance,

@@ -57,7 +57,7 @@ class Products:
         return Products(jacobian, memory, point=replace(jacobian, dtype=np.float64))
 
     def sweep(self, i: int) -> Callable[..., Any]:
-        """v `[b, k]` ↦ Jᵀv for batch i. Cost: nothing if it is kept, otherwise a forward pass."""
+        """v `[b, k]` ↦ Jᵀv for batch i, not scaled. Cost: nothing if it is kept, otherwise a forward pass."""
         return self.jacobian.reverse_sweep(i) if self._sweeps is None else self._sweeps[i][1]
 
     def pull(self, u: Float[Any, "n k"]) -> list[Array]:
@@ -65,6 +65,7 @@ class Products:
         values = np.asarray(u, self.jacobian.dtype)
         if self._sweeps is None:
             return self.jacobian.vjp(values)
+        values = np.asarray(self.jacobian.scaled(values), self.jacobian.dtype)
         total: list[Array] | None = None
         devices, start = self.jacobian.devices, 0
         filling = sum(size for size, _ in self._sweeps) - len(values)
@@ -86,7 +87,8 @@ class Products:
             steps = list(delta) if devices is None else devices.everywhere(list(delta))
             parts = [_pushed(k, size, sweep, steps) for size, sweep in self._sweeps]
             parts = parts if devices is None else devices.here(parts)
-        return np.concatenate([np.asarray(part) for part in parts])[: self.jacobian.examples]
+        whole = np.concatenate([np.asarray(part) for part in parts])[: self.jacobian.examples]
+        return np.asarray(self.jacobian.scaled(whole))
 
     def gram(self, u: Float[Any, "n k"]) -> Float[np.ndarray, "n k"]:
         """K u in float64, from sweeps in the Jacobian's precision. Cost: a reverse and a forward sweep."""

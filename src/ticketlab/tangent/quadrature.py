@@ -50,7 +50,9 @@ class Spectrum:
 
     def trace(self, of: Callable[[np.ndarray], np.ndarray]) -> Estimate:
         """tr g(K) for a function g of the eigenvalues."""
-        each = self.size * np.sum(self.weights * of(np.maximum(self.nodes, 0.0)), axis=1)
+        # Where a process has ended there are no nodes, and g of the filling may be infinite.
+        nodes = np.where(self.weights > 0, self.nodes, self.nodes[:, :1])
+        each = self.size * np.sum(self.weights * of(np.maximum(nodes, 0.0)), axis=1)
         count = len(each)
         error = float(np.std(each, ddof=1) / np.sqrt(count)) if count > 1 else float("nan")
         return Estimate(float(np.mean(each)), error)

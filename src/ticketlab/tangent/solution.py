@@ -29,7 +29,7 @@ class Stats:
         seconds: wall-clock seconds of the whole call, shared by all ridges of a path.
         kernel_seconds, factor_seconds, solve_seconds, certificate_seconds: its parts.
         peak_bytes: an estimate of the peak memory of matrices.
-        flops: multiply–adds (as two operations) of forming and factorising the matrix.
+        flops: operations of forming the matrix, a multiply–add as two; matrix-free, those of the low-rank part or the inverses.
         predicted_seconds: by which the rung was chosen, without compiling and choosing a ridge; NaN if there is none.
     """
 

@@ -71,7 +71,7 @@ class ConvexLoss:
         name: for tables and messages.
         value: `(F[n, k], y[n, k]) -> [n]`.
         conjugate: `(v[n, k], y[n, k]) -> [n]`, +inf outside its domain.
-        quadratic: whether the Hessian in F is the identity, so that one linear solve gives the minimum.
+        quadratic: whether it is ½‖F − y‖², so that one linear solve gives the minimum.
         finite_minimum: whether the loss has a minimum at finite F for every y.
         targets: the allowed y: any real numbers; rows ≥ 0 with sum 1, such as one-hot rows; or, independently for each output,
             a number from 0 to 1, or 0 or 1.

@@ -9,7 +9,22 @@ import numpy as np
 from ticketlab.errors import UserError
 from ticketlab.tasks.losses import ConvexLoss, Targets
 
-__all__ = ["check_targets"]
+__all__ = ["check_target_shape", "check_targets"]
+
+
+def check_target_shape(targets: Any, examples: int, outputs: int) -> None:
+    """Raises a UserError for targets that are not finite, or not one number for each output of each example."""
+    y = np.asarray(targets)
+    if y.shape != (examples, outputs):
+        raise UserError(
+            f"targets of shape {y.shape}",
+            f"({examples}, {outputs})",
+            "Give the network one output for each target.",
+        )
+    if not np.isfinite(y).all():
+        raise UserError(
+            "targets with NaN or infinite values", "finite numbers", "Remove these examples first."
+        )
 
 
 def check_targets(loss: ConvexLoss, targets: Any) -> None:
