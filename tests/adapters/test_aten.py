@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from model_checks import library
 
+from ticketlab import UserError
 from ticketlab.adapters.aten import ATEN
+from ticketlab.adapters.exported_graph import ExportedGraph, _check_same
+from ticketlab.adapters.loading import _multiplied_out
 
 
 def test_the_derivative_of_a_layer_normalisation_is_the_same_compiled():
@@ -20,6 +23,52 @@ def test_the_derivative_of_a_layer_normalisation_is_the_same_compiled():
 
     compiled, plain = jax.jit(jax.jacrev(f))(p), jax.jacrev(f)(p)
     assert float(jnp.abs(compiled - plain).max()) < 1e-5 * float(jnp.abs(plain).max())
+
+
+@pytest.mark.parametrize(("n", "m"), [(2, 50), (3, 75), (14, 20)])
+def test_the_nearest_pixel_is_the_nearest(n, m):
+    pixels = jnp.arange(n, dtype=jnp.float32)[None]
+    (found,) = np.asarray(ATEN["aten.upsample_nearest1d.vec"](pixels, [m], None))
+    np.testing.assert_array_equal(found, np.arange(m) * n // m)
+
+
+def test_derivatives_at_zero_at_bounds_and_of_padding_are_those_of_torch():
+    """They are decided by convention, so they are written down here without PyTorch."""
+    elu, clamp, embed = (
+        ATEN[f"aten.{name}"] for name in ("elu.default", "clamp.Tensor", "embedding.default")
+    )
+    assert jax.grad(lambda a: elu(a, 0.7, 1.5))(jnp.zeros(())) == pytest.approx(1.05)
+    value, slopes = jax.value_and_grad(lambda a, high: clamp(a, None, high), (0, 1))(3.0, 2.0)  # as in PACT
+    assert (value, *slopes) == (2.0, 0.0, 1.0)
+    assert jax.grad(lambda a, low: clamp(a, low), (0, 1))(2.0, 2.0) == (1.0, 0.0)
+    rows = jax.grad(lambda w: embed(w, jnp.array([[0, 1], [1, 2]]), 0).sum())(jnp.ones((3, 2)))
+    np.testing.assert_array_equal(rows, [[0, 0], [2, 2], [1, 1]])
+    rows = jax.grad(lambda w: embed(w, jnp.array([0, 1])).sum())(jnp.ones((3, 2)))
+    np.testing.assert_array_equal(rows, [[1, 1], [1, 1], [0, 0]])
+
+
+def test_a_buffer_called_mask_is_no_half_of_a_pruned_weight():
+    w, m = np.array([2.0, 3.0]), np.array([0.0, 1.0])
+    given = {"a.weight_orig": w, "a.weight_mask": m, "attn_mask": m, "b_orig": w, "a.bias": w}
+    whole = _multiplied_out(given)
+    assert sorted(whole) == ["a.bias", "a.weight", "attn_mask", "b_orig"]
+    np.testing.assert_array_equal(whole["a.weight"], [0, 3])
+
+
+def test_a_fixed_number_stays_one_where_inputs_are_whole():
+    graph = ExportedGraph(None, {}, {"scale": "scale"}, {"scale": np.float32([0.5])}, "x")
+    assert graph._input("scale", {}, jnp.arange(3)) == 0.5
+    assert graph._input("scale", {}, jnp.ones(3, jnp.float16)).dtype == jnp.float16
+
+
+@pytest.mark.parametrize("largest", [1e-5, 1.0, 100.0])
+def test_a_wrong_conversion_is_refused_however_small_the_outputs_are(largest):
+    theirs = largest * np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
+    _check_same("a model", theirs * (1 + 1e-5), theirs, each=False)
+    with pytest.raises(UserError, match="those of its conversion"):
+        _check_same("a model", theirs * 1.1, theirs, each=False)
+    with pytest.raises(UserError, match="one by one"):
+        _check_same("a model", -theirs, theirs, each=True)
 
 
 def operations(torch):

@@ -133,3 +133,25 @@ def test_what_is_no_model_is_refused():
         adapters.equinox(lambda key: key, SHAPE, OUTPUTS)
     with pytest.raises(UserError, match="no parameters"):
         adapters.equinox(nn.Lambda(lambda x: x[0, 0, :3]), SHAPE, OUTPUTS)
+
+
+class Shuffled(eqx.Module):
+    """Reads its inputs in an order that is drawn."""
+
+    order: jax.Array
+    output: nn.Linear
+    seed: jax.Array
+
+    def __init__(self, key, fixed):
+        self.order = jax.random.permutation(jax.random.key(5) if fixed else key, 64)
+        self.output = nn.Linear(64, OUTPUTS, key=key)
+        self.seed = jax.random.key(5)
+
+    def __call__(self, x):
+        return self.output(x.ravel()[self.order])
+
+
+def test_what_is_drawn_and_no_parameter_is_refused():
+    with pytest.raises(UserError, match="drawn at random but is not a parameter"):
+        adapters.equinox(lambda key: Shuffled(key, fixed=False), SHAPE, OUTPUTS)
+    assert adapters.equinox(lambda key: Shuffled(key, fixed=True), SHAPE, OUTPUTS).weights

@@ -142,6 +142,49 @@ def test_the_files_and_what_they_import_are_part_of_the_identity(module, tmp_pat
     assert "model" not in dependencies(study, study.plan_type(), data={})
 
 
+LATE = """
+def make():
+    from {helper} import init, apply
+    return init, apply
+"""
+
+
+def test_what_the_factory_imports_is_part_of_the_identity_before_it_is_called(module, tmp_path):
+    (tmp_path / f"{module}_late.py").write_text(LATE.format(helper=module))
+    study = WinningTicket()
+    plan = study.plan_type(network=OwnModel(f"{module}_late:make"))
+
+    def found():
+        return dependencies(study, plan, data={})["model"]
+
+    before = found()
+    (tmp_path / f"{module}_sizes.py").write_text("WIDTH = 13\n")  # two imports away
+    assert found() != before
+    (tmp_path / f"{module}_sizes.py").write_text("WIDTH = 12\n")
+    OwnModel(f"{module}_late:make").build((8, 8, 1), 10)
+    assert found() == before
+    sys.modules.pop(f"{module}_late")
+
+
+def test_what_a_package_imports_within_itself_is_part_of_its_identity(module, tmp_path):
+    package = tmp_path / f"{module}_package"
+    (package / "inner").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "inner" / "__init__.py").write_text("")
+    (package / "models.py").write_text("def make():\n    from .inner import parts\n")
+    (package / "inner" / "parts.py").write_text("from .. import sizes\n")
+    (package / "sizes.py").write_text("WIDTH = 12\n")
+    (package / "other.py").write_text("")
+    model = OwnModel(f"{module}_package.models:make")
+    before = model.digest()
+    (package / "other.py").write_text("WIDTH = 13\n")  # imported by none
+    assert model.digest() == before
+    (package / "sizes.py").write_text("WIDTH = 13\n")
+    assert model.digest() != before
+    for name in [n for n in sys.modules if n.startswith(f"{module}_package")]:
+        sys.modules.pop(name)
+
+
 def test_what_needs_a_description_says_so():
     own = OwnModel("a:make")
     for ask in (lambda: own.widened(2), lambda: own.stages(1), lambda: own.activation):

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from toy_study import Budget, Gaussian, ToyPlan, Uniform
 
 from ticketlab.choices import choice_text, family
+from ticketlab.claims import CLAIMS
 from ticketlab.cli.options import read_requests
 from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.architectures import MLP, LeNet300100
@@ -55,6 +56,12 @@ def test_claims_are_the_words_that_stand_alone(words, claims, outs):
     requests = read_requests(words, STUDIES, "run")
     assert [r.study.claim for r in requests] == claims
     assert [r.out and r.out.as_posix() for r in requests] == outs
+
+
+def test_the_claim_is_found_behind_a_value_that_is_joined_to_its_option():
+    claims = {"toy": "toy_study:Toy", "winning-ticket": CLAIMS["winning-ticket"]}
+    (request,) = read_requests(["--evaluate-every=2", "winning-ticket"], claims, "run")
+    assert (request.study.claim, request.plan.evaluate_every) == ("winning-ticket", 2)
 
 
 def test_options_hold_for_all_claims_and_files_for_their_own(tmp_path, monkeypatch):

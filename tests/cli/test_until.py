@@ -2,6 +2,7 @@
 
 import json
 import os
+from unittest.mock import Mock
 
 import pytest
 
@@ -99,6 +100,18 @@ def test_time_that_is_up_leaves_the_last_look_concluded(run, tmp_path, monkeypat
     assert (code, result["outcome"], result["plan"]["seeds"]) == (0, "undecided", 3)
     assert "The time is up." in said
     assert [seeds for seeds, *_ in looks(tmp_path)] == [3]
+
+
+def test_a_look_takes_less_time_in_several_places(monkeypatch):
+    from toy_study import ToyPlan
+
+    from ticketlab.cli import looking
+    from ticketlab.engine import Jobs
+
+    monkeypatch.setattr(looking, "seconds_per_seed", lambda finished: 100.0)
+    finished, display = Mock(looking.Finished, plan=ToyPlan(seeds=3)), Mock(looking.Watched, left=200.0)
+    assert "would take about 5 min" in looking._too_long(finished, 6, display, None)
+    assert looking._too_long(finished, 6, display, Jobs(2)) is None
 
 
 def test_no_time_at_all(run):

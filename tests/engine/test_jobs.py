@@ -16,9 +16,11 @@ from ticketlab.engine import jobs, parcels
 from ticketlab.engine.jobs import Jobs, share_gpus
 from ticketlab.engine.run import Silence, run_study
 from ticketlab.engine.runner import Runner
+from ticketlab.engine.threads import POOLS, thread_counts
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.tasks.pinned import check_pinned, pinned
 from ticketlab.tasks.sources import Boolean
+from ticketlab.tickets.ticket import Ticket
 
 posix = pytest.mark.skipif(os.name == "nt", reason="killed by a signal")
 PLAN = ToyPlan(task=Boolean(bits=3))
@@ -78,6 +80,29 @@ def test_drafts_and_tickets_are_kept_here(two, monkeypatch):
     tickets = keeper.drafts["plus-seed0"].tickets
     assert tickets["ticket"].about == {"of": "plus-seed0", "stage": "5"}
     np.testing.assert_array_equal(tickets["ticket"].start["dense"]["weight"], [[0.0]])
+
+
+def test_a_ticket_of_a_user_s_model_comes_with_its_files():
+    own = {"trained": {"dense.weight": np.ones((1, 1))}, "trained-pruned": {"dense.weight_orig": np.zeros(1)}}
+    before = Ticket({}, {}, about={"of": "x"}, own=own)
+    after = parcels.ticket_of(parcels.packed_ticket(before))
+    assert after.about == before.about
+    assert {kind: list(files) for kind, files in after.own.items()} == {
+        kind: list(files) for kind, files in own.items()
+    }
+    np.testing.assert_array_equal(after.own["trained"]["dense.weight"], own["trained"]["dense.weight"])
+
+
+def test_cells_are_recorded_with_the_thread_counts_of_the_processes(monkeypatch):
+    for name in POOLS:
+        monkeypatch.delenv(name, raising=False)
+    with Jobs(2):
+        assert thread_counts(os.environ) == dict.fromkeys(POOLS, "1")
+    assert thread_counts(os.environ) == {}
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")  # the user's own is that of the processes too
+    with Jobs(2):
+        assert thread_counts(os.environ) == dict.fromkeys(POOLS, "3")
+    assert thread_counts(os.environ) == {"OMP_NUM_THREADS": "3"}
 
 
 @posix

@@ -45,6 +45,16 @@ def test_a_cell_is_loaded_as_save_gave_it(tmp_path, notes, tables):
     assert notes == []
 
 
+def test_a_cell_that_another_process_has_kept_by_now_is_taken_from_there(tmp_path, notes, tables):
+    one, other = keeper(tmp_path, notes), keeper(tmp_path, notes)
+    assert one.load(CELL) is other.load(CELL) is None
+    first = one.save(CELL, tables, 1.0)
+    second = other.save(CELL, Toy().run(PLAN, CELL), 2.0)
+    assert {n: t.digest() for n, t in second.items()} == {n: t.digest() for n, t in first.items()}
+    (record,) = cell_records(tmp_path / "cells")
+    assert record["seconds"] == 1.0
+
+
 def test_the_record_says_what_the_cell_depends_on(tmp_path, notes, tables):
     keeper(tmp_path, notes).save(CELL, tables, 1.23456)
     (record,) = cell_records(tmp_path / "cells")

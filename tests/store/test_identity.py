@@ -49,6 +49,13 @@ def test_what_changes_no_number_does_not(depends):
     assert identity(dependencies(Toy(), plan), cell) == identity(depends, CELL)
 
 
+@pytest.mark.parametrize("setting", ["default_prng_impl", "threefry_partitionable", "random_seed_offset"])
+def test_what_a_key_draws_counts_if_it_is_not_the_usual(depends, monkeypatch, setting):
+    assert "random" not in depends["device"]  # cells that were kept before stay valid
+    monkeypatch.setitem(module.RANDOM, setting, "another")
+    assert dependencies(Toy(), ToyPlan(task=Boolean(bits=3)))["device"] != depends["device"]
+
+
 def test_the_data_count_by_their_content(depends):
     assert depends["data"] == {"task": Boolean(bits=3).load().content_hash}
 

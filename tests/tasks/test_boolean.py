@@ -121,6 +121,7 @@ def test_draws_differ_and_repeat() -> None:
         (Boolean(target="random", ones=128), "ones=128.*from 1 to 127"),
         (Boolean(target="random", leaves=1), "leaves=1.*from 2 to 128"),
         (Boolean(target="random", complexity=1000), "complexity=1000.*from about"),
+        (Boolean(target="random", complexity=math.nan), "complexity=nan.*from about"),
         (Boolean(bits=2, target="0000"), "one class only"),
     ],
 )

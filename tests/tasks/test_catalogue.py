@@ -39,6 +39,8 @@ def test_files_are_known_by_content_or_suffix(tmp_path: Path) -> None:
     for name in ("c.csv", "c.tsv", "c.txt"):
         (tmp_path / name).write_text(TABLE)
         assert isinstance(from_path(str(tmp_path / name)), Csv)
+    (tmp_path / "key.csv").write_text(TABLE.replace(TABLE.partition(",")[0], "PK", 1))  # no archive
+    assert isinstance(from_path(tmp_path / "key.csv"), Csv)
     (tmp_path / "d.csv.gz").write_bytes(gzip.compress(TABLE.encode()))
     assert isinstance(from_path(tmp_path / "d.csv.gz"), Csv)
 

@@ -194,6 +194,28 @@ def test_an_answer_at_every_step() -> None:
     assert dict(every.load().summary())["answers per class"]
 
 
+@pytest.mark.parametrize("source", [Markov, InContext])
+def test_a_floor_holds_for_those_who_do_not_see_the_answer(source) -> None:
+    """A network of all steps at once sees in the inputs what is asked for at all steps but the last."""
+    every, last = (source(examples=300, steps=6, answers=answers).load() for answers in ("every", "last"))
+    shown = every.x[:, 1:, -1] if source is InContext else every.x[:, 1:]
+    asked = every.targets if source is InContext else every.labels
+    np.testing.assert_array_equal(shown, asked[:, :-1])
+    assert "No network that sees at each step only the steps so far can do better" in every.notes[0]
+    assert "No network can do better" in last.notes[0]
+
+
+def _dead() -> int:
+    """The first draw whose only unit of the first layer is off everywhere."""
+    for draw in range(50):
+        source = np.random.PCG64([draw, 1])
+        x = uniforms(source, 10_000, 4) - 0.5
+        a = np.maximum(x @ normals(source, 4, 1) * np.sqrt(0.5) + normals(source, 1), 0)
+        if not a.any():
+            return draw
+    raise AssertionError
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -204,6 +226,7 @@ def test_an_answer_at_every_step() -> None:
         (lambda: SparseParity(subset=30), "no larger"),
         (lambda: SparseParity(exponent=-1.0), "at least 0"),
         (lambda: Teacher(width=0), "a width from 1"),
+        (lambda: Teacher(width=1, draw=_dead()), "the same for all inputs"),
         (lambda: SourceCode(symbols=2), "3 to 1 000 symbols"),
     ],
 )

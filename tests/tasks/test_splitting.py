@@ -142,6 +142,16 @@ def test_regression_targets_are_standardised_on_train() -> None:
     np.testing.assert_allclose(task.test.targets, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_a_part_without_variance_has_no_r2(part: str) -> None:
+    random = np.random.default_rng(0)
+    data = Dataset(
+        name="one", x=random.normal(size=(10, 2)), classes=("y",), targets=random.normal(size=(10, 1))
+    )
+    with pytest.raises(UserError, match=f"the same targets in all of {part}=1 of one"):
+        split(data, 0, Sizes(**{part: 1, **({"validation": 3} if part == "train" else {})}))
+
+
 def test_an_official_test_part_is_the_same_for_all_seeds() -> None:
     data = toy((40, 40), official_test=20)
     first, other = split(data, 0), split(data, 1)

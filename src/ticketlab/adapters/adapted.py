@@ -15,13 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ticketlab.adapters.named_leaves import named_leaves
 from ticketlab.adapters.traced import uses
 from ticketlab.adapters.user_code import first_line
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params, pure_network
 from ticketlab.networks.own_format import OwnFormat
 
-__all__ = ["adapted", "check"]
+__all__ = ["adapted", "check", "check_fixed"]
 
 TRIED = 4  # examples
 NEAR = 1e-5  # of the largest output: the rounding of single precision is below
@@ -110,6 +111,22 @@ def check(network: Network, params: Params, x: Array) -> None:
             "a finite derivative at the start",
             "A square root or a logarithm at zero is a common cause.",
         )
+
+
+def check_fixed(name: str, one: Any, other: Any) -> None:
+    """Checks that what is fixed does not depend on the key."""
+    (first, _), (second, _) = named_leaves(one), named_leaves(other)
+    if drawn := [n for n in first if not np.array_equal(_numbers(first[n]), _numbers(second[n]))]:
+        raise UserError(
+            f"{name}, whose {drawn[0]!r} is drawn at random but is not a parameter",
+            "variables besides the parameters that do not depend on the key, since they are part of the function",
+            "Make it a parameter, or fix its key within the model.",
+        )
+
+
+def _numbers(array: Any) -> np.ndarray:
+    is_key = hasattr(array, "dtype") and jnp.issubdtype(array.dtype, jax.dtypes.prng_key)
+    return np.asarray(jax.random.key_data(array) if is_key else array)
 
 
 def _check_types(name: str, params: Params) -> None:

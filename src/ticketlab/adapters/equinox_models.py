@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ticketlab.adapters.adapted import adapted
+from ticketlab.adapters.adapted import adapted, check_fixed
 from ticketlab.adapters.named_leaves import named_leaves
 from ticketlab.adapters.user_code import called, required, title
 from ticketlab.errors import UserError
@@ -50,7 +50,7 @@ def equinox(
 
     Raises:
         UserError: if Equinox is not installed; as for `torch`, for a model that is not a deterministic, differentiable function
-            of each example alone.
+            of each example alone; for one with arrays that are drawn by the key and are no parameters.
     """
     eqx = required("equinox", "Equinox")
 
@@ -63,8 +63,14 @@ def equinox(
             )
         return eqx.nn.inference_mode(model), state
 
+    def fixed_at(seed: int) -> Any:
+        """The arrays that are no parameters: whole numbers, and the state."""
+        model, state = made(jax.random.key(seed))
+        return eqx.filter((eqx.partition(model, eqx.is_inexact_array)[1], state), eqx.is_array)
+
     model, state = made(jax.random.key(0))
     name = name or type(model).__name__
+    check_fixed(name, fixed_at(0), fixed_at(1))
     start, static = eqx.partition(model, eqx.is_inexact_array)
     _, back = named_leaves(start)
     turned = channels_first and len(input_shape) == 3

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["ExportedGraph", "export"]
 
 IGNORED = ("_assert", "sym_constrain_range")  # of shapes that were checked when the graph was exported
-SAME = 1e-4  # of the largest output; the rounding of deep models in single precision is below
+SAME = 1e-4  # of the largest output, or of 1 if that is more; the rounding of deep models in single precision is below
+SMALL = 1e-2  # of the largest output, however small it is
 DRAWN = ("rand", "bernoulli", "dropout", "normal", "multinomial", "exponential", "uniform")
 
 
@@ -79,7 +80,8 @@ class ExportedGraph:
             return jnp.asarray(params[self.parameters[placeholder]])
         value = self.values[self.constants[placeholder]]
         # A fixed number of single precision does not bring double precision down, nor the other way round.
-        return jnp.asarray(value, jnp.result_type(x) if value.dtype.kind == "f" else None)
+        both = value.dtype.kind == "f" and jnp.issubdtype(x.dtype, jnp.floating)
+        return jnp.asarray(value, x.dtype if both else None)
 
 
 def export(module: torch.nn.Module, example: torch.Tensor, name: str) -> ExportedGraph:
@@ -127,19 +129,27 @@ def export(module: torch.nn.Module, example: torch.Tensor, name: str) -> Exporte
             values[spec.target] = held[spec.target].detach().cpu().numpy()
     graph = ExportedGraph(exported.graph, parameters, constants, values, given[0], each)
     held = {n: p.detach().cpu().numpy() for n, p in module.named_parameters()}
-    _check_same(name, np.asarray(graph(held, example.numpy())), expected.detach().cpu().numpy())
+    _check_same(name, np.asarray(graph(held, example.numpy())), expected.detach().cpu().numpy(), each)
     return graph
 
 
-def _check_same(name: str, mine: np.ndarray, theirs: np.ndarray) -> None:
+def _check_same(name: str, mine: np.ndarray, theirs: np.ndarray, each: bool) -> None:
     """Checks that the graph gives the outputs of the model itself on a batch."""
     away = float(np.abs(mine - theirs).max()) if mine.shape == theirs.shape else np.inf
-    if not away <= SAME * max(float(np.abs(theirs).max()), 1.0) and np.isfinite(theirs).all():
+    largest = float(np.abs(theirs).max())
+    if away <= min(SAME * max(largest, 1.0), SMALL * largest) or not np.isfinite(theirs).all():
+        return
+    if each:
         raise UserError(
             f"{name}, whose outputs differ by {away:.2g} from those of its examples one by one",
             "a function of each example alone",
             "It mixes examples, or decides something by the size of the batch.",
         )
+    raise UserError(
+        f"{name}, whose outputs differ by {away:.2g} from those of its conversion, of at most {largest:.2g}",
+        "the same function",
+        "An operation is converted wrongly: please report the model, or write it in Flax or Equinox.",
+    )
 
 
 def _ignored(target: Any) -> bool:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ticketlab.adapters.adapted import adapted
+from ticketlab.adapters.adapted import adapted, check_fixed
 from ticketlab.adapters.named_leaves import named_leaves
 from ticketlab.adapters.user_code import called, first_line, required, title
 from ticketlab.errors import UserError
@@ -82,7 +82,7 @@ def linen(
     if "params" not in example:
         raise UserError(f"{name}, which has no parameters to train", "a model with trainable parameters")
     fixed = {c: tree for c, tree in example.items() if c != "params"}
-    _check_fixed(name, fixed, {c: t for c, t in variables(jax.random.key(1)).items() if c != "params"})
+    check_fixed(name, fixed, {c: t for c, t in variables(jax.random.key(1)).items() if c != "params"})
     _, back = named_leaves(example["params"])
 
     def apply(params: Params, x: Array) -> Array:
@@ -142,7 +142,7 @@ def nnx(
     if not jax.tree.leaves(state):
         raise UserError(f"{name}, which has no parameters to train", "a model with trainable parameters")
     numbers = _numbers(library, rest)
-    _check_fixed(name, numbers, _numbers(library, parts(jax.random.key(1))[2]))
+    check_fixed(name, numbers, _numbers(library, parts(jax.random.key(1))[2]))
     _, back = named_leaves(library.to_pure_dict(state))
 
     def apply(params: Params, x: Array) -> Array:
@@ -183,17 +183,6 @@ def _format(
     names = {n: (f"params/{own}",) for n, own in zip(dotted, slashed, strict=True)}
     kept = {n: np.asarray(a) for n, a in named_leaves(fixed, "/")[0].items()}
     return OwnFormat("Flax", about, state, names, "separate", kept)
-
-
-def _check_fixed(name: str, one: Any, other: Any) -> None:
-    """Checks that what is fixed does not depend on the key."""
-    (first, _), (second, _) = named_leaves(one), named_leaves(other)
-    if drawn := [n for n in first if not np.array_equal(np.asarray(first[n]), np.asarray(second[n]))]:
-        raise UserError(
-            f"{name}, whose {drawn[0]!r} is drawn at random but is not a parameter",
-            "variables besides the parameters that do not depend on the key, since they are part of the function",
-            "Make it a parameter, or fix its key within the model.",
-        )
 
 
 def _not_run(name: str, options: Mapping[str, Any], error: Exception) -> UserError:

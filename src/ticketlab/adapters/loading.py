@@ -54,17 +54,24 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _torch(arrays: Mapping[str, np.ndarray], model: Any) -> Any:
-    """`NAME_orig` times `NAME_mask` is NAME."""
     import torch
 
-    whole = {n: a for n, a in arrays.items() if not n.endswith(("_orig", "_mask"))}
-    pruned = {n.removesuffix("_orig"): a for n, a in arrays.items() if n.endswith("_orig")}
-    whole |= {n: a * arrays[f"{n}_mask"] for n, a in pruned.items()}
     try:
-        model.load_state_dict({n: torch.from_numpy(np.array(a)) for n, a in whole.items()}, strict=True)
+        model.load_state_dict(
+            {n: torch.from_numpy(np.array(a)) for n, a in _multiplied_out(arrays).items()}, strict=True
+        )
     except RuntimeError as error:
         raise _other_model(model, str(error)) from None
     return model
+
+
+def _multiplied_out(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """`NAME_orig` times `NAME_mask` is NAME, where there are both; a model may have a buffer of its own called `attn_mask`."""
+    halves = (n.removesuffix("_orig") for n in arrays if n.endswith("_orig"))
+    pruned = [n for n in halves if f"{n}_mask" in arrays]
+    apart = {f"{n}_{half}" for n in pruned for half in ("orig", "mask")}
+    whole = {n: a for n, a in arrays.items() if n not in apart}
+    return whole | {n: arrays[f"{n}_orig"] * arrays[f"{n}_mask"] for n in pruned}
 
 
 def _nested(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:

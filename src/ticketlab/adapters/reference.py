@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.util
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,13 +43,14 @@ def resolve(reference: str) -> Any:
 def digest(reference: str) -> dict[str, str]:
     """What the numbers of a model depend on: a hash of its file and of what it imports from the same place, and versions.
 
-    Files are those below the folder of the file, or of its package, that have been imported by now.
+    Files are those below the folder of the file, or of its package, that have been imported by now, and those that these name in
+    an import anywhere: one within the factory happens when the model is made, after its first cell has been looked for.
     """
     module, _ = _imported(reference)
     root = _root(module)
     places = {Path(f) for m in list(sys.modules.values()) if (f := getattr(m, "__file__", None))}
     files = {place.resolve() for place in places if place.is_absolute() and place.suffix == ".py"}
-    own = sorted(f for f in files if root in f.parents and "site-packages" not in f.parts and f.is_file())
+    own = sorted(_with_named({f for f in files if _below(f, root)}, root, _base(module)))
     found = hashlib.sha256()
     for file in own:
         content = file.read_bytes().replace(b"\r\n", b"\n")
@@ -56,6 +59,44 @@ def digest(reference: str) -> dict[str, str]:
         n: str(sys.modules[n].__version__) for n in LIBRARIES if hasattr(sys.modules.get(n), "__version__")
     }
     return {"files": found.hexdigest(), **versions}
+
+
+def _below(file: Path, root: Path) -> bool:
+    return root in file.parents and "site-packages" not in file.parts and file.is_file()
+
+
+def _with_named(files: set[Path], root: Path, base: Path) -> set[Path]:
+    """The files below the root, and those that they name in an import, and so on. Names are looked for from the base."""
+    found, new = set(files), set(files)
+    while new:
+        named = {
+            place.resolve() for file in new for name in _names(file, base) for place in _places(base, name)
+        }
+        new = {file for file in named if _below(file, root)} - found
+        found |= new
+    return found
+
+
+def _names(file: Path, base: Path) -> Iterator[tuple[str, ...]]:
+    """The modules that a file imports, or may, as parts of their names from the base; none of a file that is not Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(file.read_bytes())))
+    except (SyntaxError, ValueError):
+        return
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (tuple(alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            around = file.parts[len(base.parts) : -node.level] if node.level else ()
+            module = (*around, *(node.module or "").split(".")) if node.module else around
+            yield from ((*module, alias.name) for alias in node.names)
+
+
+def _places(base: Path, name: tuple[str, ...]) -> Iterator[Path]:
+    """The files that importing a module may run: those of its packages, and its own."""
+    for count in range(1, len(name) + 1):
+        place = base.joinpath(*name[:count])
+        yield from (place.with_name(f"{place.name}.py"), place / "__init__.py")
 
 
 def _imported(reference: str) -> tuple[ModuleType, str]:
@@ -121,6 +162,13 @@ def _root(module: ModuleType) -> Path:
     """The folder of a module's file, or of its outermost package's files."""
     outermost = sys.modules.get(module.__name__.partition(".")[0], module)
     return Path(str(outermost.__file__ or module.__file__)).resolve().parent
+
+
+def _base(module: ModuleType) -> Path:
+    """The folder in which a module's name is looked for."""
+    root = _root(module)
+    outermost = sys.modules.get(module.__name__.partition(".")[0], module)
+    return root.parent if hasattr(outermost, "__path__") else root
 
 
 def _broken(name: str, error: BaseException) -> UserError:

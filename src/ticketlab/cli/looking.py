@@ -100,7 +100,7 @@ def run_until_decided(
     """
     finished: Finished | None = None
     for seeds, most in _looks(folder, plan):
-        if finished is not None and (said := _too_long(finished, seeds, display)):
+        if finished is not None and (said := _too_long(finished, seeds, display, runner)):
             display.note(said)
             break
         asked = replace(plan, seeds=seeds)
@@ -136,9 +136,9 @@ def _looks(folder: RunFolder, plan: Any) -> Iterator[tuple[int, int]]:
     return ((seeds, most) for seeds in left)
 
 
-def _too_long(finished: Finished, seeds: int, display: Watched) -> str | None:
-    """The reason to skip the next look, if it would take longer than the time left."""
-    pace = seconds_per_seed(finished)
+def _too_long(finished: Finished, seeds: int, display: Watched, runner: Runner | None) -> str | None:
+    """The reason to skip the next look, if it would take longer than the time left, in as many places as the runner has."""
+    pace = seconds_per_seed(finished) / (1 if runner is None else runner.places)
     needed = (seeds - finished.plan.seeds) * pace
     if display.left is None or needed <= display.left:
         return None

@@ -100,7 +100,12 @@ def _guess(words: Sequence[str], studies: Mapping[str, str]) -> str:
             f"one of {', '.join(studies)}, or a plan file (.toml)",
             suggestion(first, studies),
         )
-    free = [w for before, w in pairwise(["", *words]) if not before.startswith("--") or before == "--json"]
+    flags = ("--json", "--insecure-cluster")
+    free = [
+        w
+        for before, w in pairwise(["", *words])
+        if not before.startswith("--") or "=" in before or before in flags
+    ]
     return next((w for w in free if w in studies or w.endswith(".toml")), next(iter(studies)))
 
 

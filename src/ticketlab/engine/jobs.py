@@ -33,7 +33,7 @@ from ticketlab.claims.study import Cell, Draft, Study
 from ticketlab.engine import parcels
 from ticketlab.engine.parcels import Parcel
 from ticketlab.engine.runner import Done, Work, measured
-from ticketlab.engine.threads import limit_threads
+from ticketlab.engine.threads import POOLS, limit_threads
 from ticketlab.errors import NumericalFailure, UserError
 
 if TYPE_CHECKING:
@@ -57,8 +57,12 @@ class Jobs:
         self.places = count
         self._helpers: list[_Helper] = []
         self._stillborn = 0
+        self._unset: list[str] = []  # thread counts that were set here
 
     def __enter__(self) -> Jobs:
+        # The record of a run, and the identity of its cells, are those of this process.
+        self._unset = [name for name in POOLS if name not in os.environ]
+        limit_threads(os.environ, 1)
         os.environ.setdefault(
             "XLA_PYTHON_CLIENT_PREALLOCATE", "false"
         )  # this process leaves GPUs to the others
@@ -70,9 +74,11 @@ class Jobs:
         for helper in self._helpers:
             helper.end()
         self._helpers.clear()
+        for name in self._unset:
+            os.environ.pop(name, None)
 
     def device(self, study: Study, plan: Any, note: Callable[[str], None]) -> None:
-        """That of this process: its processes have the same environment."""
+        """That of this process: inside the block it has the thread counts of its processes."""
         return
 
     def run(self, cells: Sequence[Cell], work: Work) -> Iterator[Done]:

@@ -111,6 +111,7 @@ def packed_ticket(ticket: Ticket) -> Parcel:
         "mask": arrays(ticket.mask),
         "trained": arrays(ticket.trained),
         "about": dict(ticket.about),
+        "own": arrays({kind: dict(own) for kind, own in ticket.own.items()}),
     }
 
 

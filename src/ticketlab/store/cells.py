@@ -105,6 +105,9 @@ class CellFolders:
     def save(self, cell: Cell, tables: Mapping[str, Table], seconds: float) -> dict[str, Table]:
         self._unchanged()
         place = self.place(cell)
+        # Where there are no locks, another process may have finished the same cell by now.
+        if place.exists() and (kept := self.load(cell)) is not None:
+            return kept
         partial = self._folder / f"{_PARTIAL}{place.name}"
         with storing(self._folder):
             shutil.rmtree(partial, ignore_errors=True)

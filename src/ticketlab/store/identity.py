@@ -51,6 +51,10 @@ REACHING = (
 )
 
 
+RANDOM = {"default_prng_impl": "threefry2x32", "threefry_partitionable": True, "random_seed_offset": 0}
+"""JAX's settings that change what a key draws, as they usually are."""
+
+
 def dependencies(
     study: Study,
     plan: Any,
@@ -121,13 +125,15 @@ def library_versions() -> dict[str, str]:
 
 
 def device(devices: Devices | None = None) -> dict[str, Any]:
-    """The kind of device, and the settings that can change its rounding.
+    """The kind of device, and the settings that can change its rounding, or what a key draws if they are not the usual ones.
 
     One of these is the number of devices over which examples are distributed, because it changes the order of sums.
     """
     import jax
 
+    drawing = {name: getattr(jax.config, f"jax_{name}", usual) for name, usual in RANDOM.items()}
     return {
+        **({} if drawing == RANDOM else {"random": drawing}),
         "platform": jax.default_backend(),
         "kind": jax.local_devices()[0].device_kind,
         "x64": bool(jax.config.jax_enable_x64),  # type: ignore[attr-defined]

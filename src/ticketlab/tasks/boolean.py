@@ -133,7 +133,7 @@ def draw_complexity(bits: int, complexity: float, draw: int) -> str:
             return candidate
     varied = {table: k for table, k in found.items() if len(set(table)) == 2}
     best = min(varied, key=lambda table: abs(varied[table] - complexity))
-    if abs(varied[best] - complexity) > bits:
+    if not abs(varied[best] - complexity) <= bits:  # nor is NaN near to anything
         raise UserError(
             f"complexity={complexity:g} for {bits} bits",
             f"from about {min(varied.values()):g} to {max(varied.values()):g} (Lempel–Ziv, in bits)",

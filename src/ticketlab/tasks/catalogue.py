@@ -116,7 +116,7 @@ def from_path(path: str | Path) -> TaskSource:
     if folder:
         return _folder(where)
     start = file_start(where, what)
-    if start.startswith(b"PK"):
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # a table may begin with a column "PK"
         return Npz(path=str(path))
     if start.startswith(b"PAR1"):
         return Parquet(path=str(path))

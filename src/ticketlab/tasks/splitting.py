@@ -64,13 +64,15 @@ def split(dataset: Dataset, seed: int, sizes: Sizes | None = None) -> Task:
 
     Returns: a `Task` with float32 inputs `[n, …]` and one-hot (or standardised) targets `[n, k]`.
 
-    Raises: UserError if there are too few examples, in all or of a class.
+    Raises: UserError if there are too few examples, in all or of a class; if all targets of a part are equal.
     """
     if seed < 0:
         raise UserError(f"seed={seed}", "an integer of at least 0")
     ids = _draw(dataset, seed, sizes or Sizes())
     centre, spread = _moments(dataset, ids["train"])
     targets = _targets(dataset, ids["train"])
+    if dataset.labels is None:
+        _check_vary(dataset, ids)
     parts = {
         part: Split(
             x=_standardised(dataset, own, centre, spread),
@@ -264,6 +266,18 @@ def _targets(dataset: Dataset, train: Int[np.ndarray, "m"]) -> Float[np.ndarray,
     mean, deviation = fitted.mean(axis=0), fitted.std(axis=0)
     deviation = np.where(deviation > CONSTANT * np.abs(fitted).max(axis=0), deviation, 1.0)
     return ((dataset.targets - mean) / deviation).astype(np.float32)
+
+
+def _check_vary(dataset: Dataset, ids: dict[str, np.ndarray]) -> None:
+    """R² divides by the variance of a part's targets."""
+    for part, own in ids.items():
+        answers = dataset.answers[own]
+        if np.all(answers == answers[0]):
+            raise UserError(
+                f"the same targets in all of {part}={len(own)} of {dataset.name}",
+                "targets that vary in every part, since R² is a share of their variance",
+                "Ask for a larger part.",
+            )
 
 
 def _content_hash(

@@ -35,6 +35,12 @@ def check_targets(loss: ConvexLoss, targets: Any) -> None:
         targets: `[…, n, k]`.
     """
     y = np.asarray(targets)
+    if not np.isfinite(y).all():
+        raise UserError(
+            f"targets with NaN or infinite values, with {loss.name}",
+            "finite numbers",
+            "Remove these examples first.",
+        )
     if loss.targets is Targets.DISTRIBUTION:
         answers = loss.by_step(y.reshape(-1, y.shape[-1]))
         if np.min(y) < 0 or not np.allclose(answers.sum(axis=2), 1.0, atol=1e-5):

@@ -47,6 +47,25 @@ def test_without_names_the_last_column_is_the_target(tmp_path: Path) -> None:
     assert data.labels.tolist() == [0, 1] * 4
 
 
+@pytest.mark.parametrize("first", ["5.1,?,a", "5.1,,a", "5.1,3.3,c"], ids=["mark", "empty", "a class of one"])
+def test_a_first_row_that_may_be_an_example_is_noted(tmp_path: Path, first: str) -> None:
+    rows = "".join(f"5.{i},3.{i % 7},{'ab'[i % 2]}\n" for i in range(9))
+    data = Csv(path=written(tmp_path, f"{first}\n{rows}")).load()
+    assert len(data) == 9
+    assert any("has numbers, and is read as names" in note for note in data.notes)
+    assert not any(
+        "read as names" in note for note in Csv(path=written(tmp_path, f"u,v,kind\n{rows}")).load().notes
+    )
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_columns_in_spaces_may_have_spaces_at_both_ends(tmp_path: Path, end: str) -> None:
+    rows = [f"  {i}.5  {i * i % 7}.5 {'ab'[i % 2]} " for i in range(8)]
+    data = Csv(path=written(tmp_path, (end.join([*rows, ""])).encode())).load()
+    assert data.x.shape == (8, 2)
+    assert data.classes == ("a", "b")
+
+
 def test_numbers_in_every_notation(tmp_path: Path) -> None:
     data = Csv(path=written(tmp_path, "a,y\n+1000,x\n1e3,y\n.5,x\n-2.,y\n")).load()
     assert data.x[:, 0].tolist() == [1000, 1000, 0.5, -2]

@@ -64,6 +64,8 @@ def test_one_number_is_no_array_of_examples(tmp_path: Path, arrays: dict[str, An
 
 def test_booleans_are_numbers(tmp_path: Path) -> None:
     assert Npz(path=saved(tmp_path, x=X > 0, y=Y)).load().x.dtype == np.uint8
+    images = Npz(path=saved(tmp_path, x=np.stack([X > 0, X > 1], axis=2), y=Y)).load()
+    assert dict(images.summary())["range"] == "0 … 1"
 
 
 def with_nan() -> np.ndarray:

@@ -233,7 +233,8 @@ def _nearest(rank: int) -> Callable[..., Array]:
             n = a.shape[axis]
             m = sizes[k] if sizes is not None else int(n * scales[k])
             ratio = n / m if scales[k] is None else 1 / scales[k]
-            at = np.minimum((np.arange(m) * np.float32(ratio)).astype(int), n - 1)
+            # In single precision throughout, as PyTorch does: the double product of the rounded ratio can be just below ⌊i n/m⌋.
+            at = np.minimum((np.arange(m, dtype=np.float32) * np.float32(ratio)).astype(int), n - 1)
             a = jnp.take(a, at, axis=axis)
         return a
 

@@ -47,6 +47,13 @@ def _clamp(a: Array, low: Any = None, high: Any = None) -> Array:
     return jnp.where(inside, a, jax.lax.stop_gradient(jnp.clip(a, low, high)))
 
 
+def _clamp_to(a: Array, low: Array | None = None, high: Array | None = None) -> Array:
+    """Between tensors, which may be parameters, so that they have derivatives too."""
+    if low is not None:
+        a = jnp.where(a < low, low, a)
+    return a if high is None else jnp.where(a > high, high, a)
+
+
 def _relu6(a: Array) -> Array:
     return _hardtanh(a, 0, 6)
 
@@ -62,7 +69,8 @@ def _leaky_relu(a: Array, slope: float = 0.01) -> Array:
 
 
 def _elu(a: Array, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Array:
-    negative = alpha * jnp.expm1(jnp.minimum(a, 0) * input_scale)
+    # Not by jnp.minimum, whose derivative at 0 is a half.
+    negative = alpha * jnp.expm1(jnp.where(a > 0, 0, a) * input_scale)
     return scale * jnp.where(a > 0, a, negative)
 
 
@@ -212,7 +220,7 @@ POINTWISE: Mapping[str, Callable[..., Any]] = {
     "aten.div.Tensor_mode": _divide,
     "aten.div.Scalar_mode": _divide,
     "aten.floor_divide.default": jnp.floor_divide,
-    "aten.clamp.Tensor": _clamp,
+    "aten.clamp.Tensor": _clamp_to,
     "aten.pow.Tensor_Scalar": _power,
     "aten.pow.Tensor_Tensor": jnp.power,
     "aten.pow.Scalar": jnp.power,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array
 
 from ticketlab.adapters.aten.dtypes import number_type
@@ -106,8 +107,10 @@ def _gather(a: Array, dim: int, index: Array, *, sparse_grad: bool = False) -> A
     return jnp.take_along_axis(a[cut], index, axis=dim)
 
 
-def _embedding(weight: Array, index: Array, *_: Any) -> Array:
-    return jnp.take(weight, index, axis=0)
+def _embedding(weight: Array, index: Array, padding: int = -1, *_: Any) -> Array:
+    """The row for padding has no derivative, as in PyTorch, which never trains it."""
+    rows = jnp.take(weight, index, axis=0)
+    return rows if padding < 0 else jnp.where((index == padding)[..., None], lax.stop_gradient(rows), rows)
 
 
 def _pad(a: Array, widths: Sequence[int], value: Any = 0.0) -> Array:

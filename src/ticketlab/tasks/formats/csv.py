@@ -115,7 +115,9 @@ def _rows(path: Path) -> tuple[list[_Row], str]:
 
 def _reader(text: str, separator: str) -> csv._reader:
     if separator == " ":  # runs of spaces and tabs are one separator, except at the ends
-        text = re.sub(r"[ \t]+", " ", re.sub(r"^[ \t]+|[ \t]+$", "", text, flags=re.MULTILINE))
+        text = re.sub(
+            r"[ \t]+", " ", re.sub(r"(?:^|(?<=\r))[ \t]+|[ \t]+(?=[\r\n]|\Z)", "", text, flags=re.MULTILINE)
+        )
     return csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
 
 
@@ -178,6 +180,10 @@ def _with_names(path: Path, rows: list[_Row], notes: tuple[str, ...]) -> _Text:
     elif _is_example(first, below):
         first, below = [f"column{i}" for i in range(len(first))], rows
         notes += (f"No row of names: the first line ({shown}) is read as an example.",)
+    elif any(map(_is_number, first)):
+        notes += (
+            f"The first line ({shown}) has numbers, and is read as names: add names if it is an example.",
+        )
     twice = [name for name, count in Counter(first).items() if count > 1]
     if twice:
         raise UserError(

@@ -65,7 +65,7 @@ def npz_dataset(path: Path, x: str = "", y: str = "", kind: Kind | None = None) 
         classes=answers.classes,
         labels=answers.labels,
         targets=answers.targets,
-        scale=255.0 if images.dtype == np.uint8 and images.ndim > 2 else 1.0,
+        scale=255.0 if inputs.dtype == np.uint8 and images.ndim > 2 else 1.0,  # booleans are 0 and 1
         official_test=len(parts[-1][0]) if "test" in pairs[-1][0].lower() and len(pairs) > 1 else 0,
         target=pairs[0][1],
         notes=answers.notes + notes + _uses(arrays, pairs),

@@ -21,7 +21,10 @@ __all__ = ["drawn"]
 def drawn(
     examples: int, dimensions: int, width: int, noise: float, draw: int
 ) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n 1"]]:
-    """Inputs and targets, scaled to variance 1 before noise of this standard deviation is added."""
+    """Inputs and targets, scaled to variance 1 before noise of this standard deviation is added.
+
+    Raises: UserError for impossible sizes, and for a teacher whose units are all off, so that its output is constant.
+    """
     if not (1 <= dimensions <= 1000 and 1 <= width <= 10_000 and 0 <= noise < np.inf):
         raise UserError(
             f"dimensions={dimensions}, width={width}, noise={noise}",
@@ -33,5 +36,11 @@ def drawn(
     for fan in (dimensions, width):
         a = np.maximum(a @ normals(source, fan, width) * np.sqrt(2 / fan) + normals(source, width), 0)
     y = a @ normals(source, width, 1)
+    if np.ptp(y) <= 1e-12 * np.abs(y).max():  # but for rounding
+        raise UserError(
+            f"a teacher of width {width} (draw {draw}) whose output is the same for all inputs",
+            "one with units that are on for some inputs",
+            "Take another draw, or a larger width.",
+        )
     y = (y - y.mean()) / y.std()
     return x, y + noise * normals(source, examples, 1)

@@ -116,8 +116,8 @@ class Markov(TaskSource):
         p = chain(self.symbols, self.exponent, self.draw)
         best = float(stationary(p) @ p.max(axis=1))
         note = (
-            f"No network can do better than a cross-entropy of {entropy_rate(p):.4f} nats a token (the entropy rate), "
-            f"or an accuracy of {best:.4f}."
+            f"{_nobody(self.answers)} can do better than a cross-entropy of {entropy_rate(p):.4f} nats a token "
+            f"(the entropy rate), or an accuracy of {best:.4f}."
         )
         tokens = sequences(p, self.examples, self.steps + 1, self.draw)
         names = tuple(str(i) for i in range(self.symbols))
@@ -173,8 +173,8 @@ class InContext(TaskSource):
             classes=tuple(f"y{i + 1}" for i in steps),
             targets=y[:, asked],
             notes=(
-                f"No network can do better than a mean square error of {share.mean():.4f} of the answers' variance (Bayes' "
-                f"risk), an R² of {1 - share.mean():.4f}.",
+                f"{_nobody(self.answers)} can do better than a mean square error of {share.mean():.4f} of the answers' "
+                f"variance (Bayes' risk), an R² of {1 - share.mean():.4f}.",
             ),
         )
 
@@ -307,6 +307,11 @@ class Teacher(TaskSource):
 
     def describe(self) -> str:
         return f"teacher of width {self.width} in {self.dimensions} dimensions (draw {self.draw})"
+
+
+def _nobody(answers: Answers) -> str:
+    """Whom a floor holds for: at later steps the inputs show the answers to the steps before."""
+    return "No network" + ("" if answers == "last" else " that sees at each step only the steps so far")
 
 
 def _of_windows(name: str, found: Windows, answers: Answers) -> Dataset:
