@@ -4,6 +4,7 @@ import io
 import logging
 import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,19 @@ def encoded(pixels: np.ndarray, form: str = "PNG", mode: str | None = None) -> b
     image = Image.fromarray(pixels)
     (image.convert(mode) if mode else image).save(buffer, form)
     return buffer.getvalue()
+
+
+def png_of_16_bits(colour_type: int, channels: int) -> bytes:
+    """Of 2 × 2 pixels, which Pillow cannot write in colour."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, colour_type, 0, 0, 0))
+    rows = chunk(b"IDAT", zlib.compress(2 * (b"\0" + bytes(range(4 * channels)))))
+    return b"\x89PNG\r\n\x1a\n" + header + rows + chunk(b"IEND", b"")
 
 
 def named(i: int) -> str:
@@ -81,6 +95,9 @@ def test_images_are_resized_on_request() -> None:
         ([b"not an image"], "cannot be read, image 0"),
         ([b""], "cannot be read, image 0"),
         ([encoded(np.zeros((4, 4), np.int32), "TIFF")], "pixels of mode 'I' in image 0"),
+        ([png_of_16_bits(0, 1)], "pixels of 16 bits a channel in image 0"),
+        ([png_of_16_bits(2, 3)], "pixels of 16 bits a channel in image 0"),
+        ([png_of_16_bits(6, 4)], "pixels of 16 bits a channel in image 0"),
         ([], "no images"),
     ],
 )

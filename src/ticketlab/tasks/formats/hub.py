@@ -46,6 +46,7 @@ def hub_dataset(
         return table_dataset(columns, asked, id, kind=kind, classes=classes, official_test=held_out)
     labels = np.concatenate([_numbers(s, target) for s in shards])
     encoded = [content for s in shards for content in _encoded(s, images[0], id)]
+    others = [column for column in features if column not in (images[0], target)]
     return encoded_dataset(
         encoded,
         image_answers(labels, target, id, kind, classes),
@@ -54,6 +55,7 @@ def hub_dataset(
         side=side,
         target=target,
         official_test=held_out,
+        notes=(f"Columns left out: {', '.join(others)}.",) if others else (),
     )
 
 

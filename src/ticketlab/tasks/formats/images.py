@@ -102,9 +102,10 @@ def _opened(content: bytes, origin: str, side: int | None, limit: int) -> _Image
     """One image. Transparent pixels are shown on white."""
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            if image.mode not in GREY + COLOURED:
+            deep = any(";16" in str(tile[3]) for tile in image.tile)  # Pillow would drop half of each number
+            if deep or image.mode not in GREY + COLOURED:
                 raise UserError(
-                    f"pixels of mode {image.mode!r} in {origin}",
+                    f"pixels of {'16 bits a channel' if deep else f'mode {image.mode!r}'} in {origin}",
                     "8-bit grey or colour images",
                     "Convert it.",
                 )
