@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -81,3 +82,10 @@ def test_a_sign_within_a_sum_is_found():
     inner = Residual((Dense(4), Activate(SIGN), Dense(4)))
     assert sequential((Flatten(), Dense(4), inner, Dense(2)), (3,), name="sum").surrogate
     assert not ResNet(channels=(4, 6)).build((6, 6, 1), 3).surrogate
+
+
+def test_a_sign_by_its_name_is_one(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as in a user's program
+    assert Activate("sign").surrogate
+    with pytest.raises(UserError, match="one of relu"):
+        Activate("signs")

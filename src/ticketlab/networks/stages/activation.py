@@ -40,6 +40,9 @@ class Activate(Stage):
     activation: Activation
     gates: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "activation", Activation(self.activation))
+
     @property
     def surrogate(self) -> bool:
         return self.activation is Activation.SIGN
