@@ -339,6 +339,7 @@ def test_a_small_run_goes_from_plan_to_verdict():
     assert taught["test_score"] > np.mean(examples["guess_teacher"]) + 0.2  # these labels can be learnt
     rest = tables["paths"].where(mask="ticket", labels="teacher", of="rest", at=read.END).rows()
     assert [r["score"] for r in rest] == pytest.approx([np.mean(examples["rest_teacher"])])
+    _check_earlier(tables)
     permuted = tables["paths"].where(mask="ticket", labels="permuted", of="ticket", at=read.END).rows()
     assert [r["step"] for r in permuted] == [control["step"]]
     assert permuted[0]["score"] == pytest.approx(np.mean(examples["ticket_permuted"]))
@@ -348,3 +349,24 @@ def test_a_small_run_goes_from_plan_to_verdict():
     assert weights[read.UNTRAINED]["cosine"] == 0
     assert read.index(tables, read.UNTRAINED) <= 0
     assert evidence.verdicts[0].outcome is UNDECIDED  # one seed decides nothing
+
+
+def _check_earlier(tables):
+    """Between two looks of training, at which chance rests know about as much on test examples as on a teacher's labels."""
+    examples, rows = tables["examples"], tables["paths"].where(mask="ticket", labels="true")
+    known, rest = (
+        [r["score"] for r in rows.where(of=group).rows() if r["step"] <= SMALL.steps]
+        for group in ("stratified rest", "rest")
+    )
+    earlier, left = (np.mean(examples[name]) for name in ("chance_rest_earlier", "rest_earlier"))
+    pairs = [
+        (pairwise_weight(known[i : i + 2], earlier), pairwise_weight(rest[i : i + 2], left))
+        for i in range(len(known) - 1)
+    ]
+    assert any(0 <= one <= 1 and one == pytest.approx(other, abs=1e-6) for one, other in pairs)
+    taught = np.mean(examples["chance_rest_teacher"]) - np.mean(examples["guess_teacher"])
+    assert earlier - np.mean(examples["guess"]) == pytest.approx(taught, abs=0.1)
+
+
+def pairwise_weight(ends, value):
+    return (value - ends[0]) / (ends[1] - ends[0]) if ends[1] != ends[0] else float("nan")

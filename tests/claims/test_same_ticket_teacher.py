@@ -95,6 +95,30 @@ def test_a_share_is_what_was_lost_of_what_was_known():
     assert more_lost(of).mean == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(
+    ("world", "outcome", "said"),
+    [
+        (World(), Outcome.HOLDS, ""),
+        (World(earlier=0.1), Outcome.UNDECIDED, "it may lose more because the network knows more"),
+        (World(earlier=0.1, rest_teacher=-0.15), Outcome.FAILS, ""),  # what fails anyway has no need of it
+    ],
+)
+def test_a_share_that_is_larger_only_where_more_is_known_does_not_hold(world, outcome, said):
+    tables = planted(world, Sample(10, 1000, 0.9), np.random.default_rng(0))
+    found = answer(rule.formula(), tables).find("dampened by the task")
+    assert found.outcome is outcome
+    assert said in verdict_of(found, tables).reading
+
+
+def test_an_older_run_that_did_not_look_earlier_does_not_hold():
+    tables = planted(World(), Sample(10, 1000, 0.9), np.random.default_rng(0))
+    of = tables["examples"]
+    older = Table(of.name, tuple(c for c in of.columns if not c.name.endswith("_earlier")), of.measured)
+    found = answer(rule.formula(), {**tables, "examples": older}).find("dampened by the task")
+    assert found.outcome is Outcome.UNDECIDED
+    assert "This older run did not measure" in verdict_of(found, tables).reading
+
+
 def test_not_more_than_all_can_be_lost():
     """Rests below guessing, as where one class is frequent, have lost all."""
     of = _table(rest=0.0, chance_rest=0.5, guess=0.4, rest_teacher=0.25, chance_rest_teacher=0.3)

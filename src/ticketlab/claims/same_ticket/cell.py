@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -420,6 +420,38 @@ def _columns(of: _Seed) -> dict[str, np.ndarray]:
         "rest_teacher": of.right(TEACHER, *groups["rest"]),
         "chance_rest_teacher": of.right(TEACHER, *groups["stratified rest"]),
         "guess_teacher": guessed(of.labelled[TEACHER]),
+        **_earlier(of),
+    }
+
+
+def _earlier(of: _Seed) -> dict[str, np.ndarray]:
+    """Scores of the rest and of chance rests at the time in training at which chance rests knew as much as on a teacher's labels.
+
+    What they know is what they score above guessing on validation examples. Between two looks scores are interpolated. Where
+    they never know as much, it is the end.
+    """
+    groups = of.ticket.groups()
+
+    def knows(name: str, step: int) -> float:
+        view = of.view_of(name)
+        seen = replace(view, task=replace(view.task, test=view.task.validation))
+        scores = seen.scored(of.paths[name][step], groups["stratified rest"])
+        return float(np.mean(scores) - np.mean(guessed(seen.task)))
+
+    steps, much = of.plan.looks(), knows(TEACHER, of.last(TEACHER))
+    after = next((i for i, step in enumerate(steps) if knows(TRAINED, step) >= much), len(steps) - 1)
+    before = max(after - 1, 0)
+    one, other = (knows(TRAINED, steps[i]) for i in (before, after))
+    weight = min((much - one) / (other - one), 1.0) if other > one else 1.0
+    pair = [of.paths[TRAINED][steps[i]] for i in (before, after)]
+
+    def between(masks: Sequence[Mask]) -> np.ndarray:
+        early, late = (of.view.scored(params, masks) for params in pair)
+        return (1 - weight) * early + weight * late
+
+    return {
+        "rest_earlier": between(groups["rest"]),
+        "chance_rest_earlier": between(groups["stratified rest"]),
     }
 
 
@@ -456,6 +488,8 @@ _MEANINGS = {
     "chance_rest": "without a chance mask, mean",
     "rest_teacher": "the same after training on the labels of a random teacher, scored on its test labels",
     "chance_rest_teacher": "and without a chance mask, mean",
+    "rest_earlier": "the rest earlier in training, when chance rests know as much as on a teacher's labels in the end",
+    "chance_rest_earlier": "chance rests at that time, mean",
     "guess_teacher": "the score of always giving the class that the teacher gives most often",
     "wound": "θ₀ under the mask of the largest trained weights",
     "wound_chance": "under stratified chance masks of that, mean",

@@ -156,7 +156,9 @@ class SameTicket(Study):
         "the rest is therefore asked of a second control, the labels of a random teacher: another random network of the same "
         "architecture. Its outputs are standardised over the training inputs, and the largest is the label. These labels can be "
         "learnt, and the ticket was not searched for with them. Compared is the share of what chance rests know, beyond "
-        "guessing, that the rest has lost: a network that has learnt more has more points to lose.",
+        "guessing, that the rest has lost: a network that has learnt more has more points to lose. It may lose a larger share "
+        "as well, whatever it learns. So the share is also taken earlier in training, when chance rests know as much as they do "
+        "on the teacher's labels in the end.",
         "Side questions. The causal arm draws the rest of θ₀ anew, or the ticket, or a chance mask of it, and trains again. "
         "Winding back lays the mask of the largest trained weights over θ₀ [Zhou et al. 2019]. And the motion of the ticket's "
         "weights from θ₀ is compared with that in training alone, by its cosine, on a scale from permuted labels (0) to twin "

@@ -33,7 +33,17 @@ from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import columns, scores, three
 from ticketlab.claims.headroom import LEAST, percent
 from ticketlab.claims.same_ticket.gates import chance_redrawn, gates, scale, teacher_gates
-from ticketlab.claims.same_ticket.lost import BOTH, LOST, more_lost, share_lost, to_lose, was_taught
+from ticketlab.claims.same_ticket.lost import (
+    BOTH,
+    EARLIER,
+    LOST,
+    also_earlier,
+    more_lost,
+    share_lost,
+    to_lose,
+    was_earlier,
+    was_taught,
+)
 from ticketlab.claims.same_ticket.tables import (
     ALONE,
     CHANCE_MASK,
@@ -46,6 +56,7 @@ from ticketlab.claims.same_ticket.tables import (
     growths,
     index,
 )
+from ticketlab.claims.wording import listed
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Answer, Formula, Gated, Question, Tables, answer
@@ -236,11 +247,14 @@ def _dampened() -> Question:
 def _dampened_by_the_task() -> Formula:
     def reading(tables: Tables) -> str:
         of = tables["examples"]
+        there = [*(BOTH if was_taught(of) else BOTH[:1]), *((EARLIER,) if was_earlier(of) else ())]
         lost = [
-            f"{100 * min(share_lost(of, scored).mean, 1.0):.1f} % in {scored.training}".replace("-", "−")
-            for scored in (BOTH if was_taught(of) else BOTH[:1])
+            f"{100 * min(share_lost(of, scored).mean, 1.0):.1f} % in {scored.training}".replace(
+                "-", "−"
+            ).rstrip(",")
+            for scored in there
         ]
-        return f"Of what chance rests know beyond guessing, the rest has lost {' and '.join(lost)}"
+        return f"Of what chance rests know beyond guessing, the rest has lost {listed(lost)}"
 
     asked = Question(
         key="dampened by the task",
@@ -257,7 +271,7 @@ def _dampened_by_the_task() -> Formula:
         ),
         facets={"part": DAMPENED},
     )
-    return Gated((to_lose(COST), *teacher_gates()), asked)
+    return Gated((to_lose(COST), *teacher_gates(), also_earlier(LEAST)), asked)
 
 
 # --- carries alone ---
@@ -455,8 +469,9 @@ RULE = (
     "undecided too if no look is within a factor of 1.25, or if the control has learnt less than a tenth of what guessing leaves "
     "of its own labels. Whether the task dampens the rest is asked of another control, trained as far on the labels of a random "
     "teacher, with the same two conditions. It is undecided unless chance rests are shown to be better than guessing by "
-    f"{100 * COST:g} points, in the task and on the teacher's labels: otherwise there is too little to lose. Everything else "
-    "is a side question."
+    f"{100 * COST:g} points, in the task and on the teacher's labels: otherwise there is too little to lose. And it does not "
+    "hold, but is undecided, unless the rest had lost a larger share than there also earlier in training, when chance rests "
+    "knew as much as they do there. Everything else is a side question."
 )
 SAYS = {
     Outcome.HOLDS: (

@@ -2,8 +2,11 @@
 
     s = (chance rest − rest) / (chance rest − guessing),   at most 1
 
-A network that has learnt more has more to lose, so points of two tasks cannot be compared, and shares can. A rest that scores
-less than guessing has lost all. The interval of a difference of two shares is that of their linearised terms,
+A network that has learnt more has more to lose, so points of two tasks cannot be compared, and shares can. Networks that know
+more might lose a larger share, too, whatever they learnt. So the share is also taken *earlier* in training, when chance rests
+know as much as they do on a teacher's labels, and must be larger then too.
+
+A rest that scores less than guessing has lost all. The interval of a difference of two shares is that of their linearised terms,
 
     (a − s·b)/mean b,   a = chance rest − rest,   b = chance rest − guessing,
 
@@ -23,14 +26,24 @@ from jaxtyping import Float
 from ticketlab.claims.asking import columns
 from ticketlab.claims.headroom import difference
 from ticketlab.claims.same_ticket.tables import REST
-from ticketlab.claims.wording import points
+from ticketlab.claims.wording import number, points
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import Gate, Tables
 from ticketlab.laws.rules import ALPHA, USUAL, Levels
 from ticketlab.laws.scale import Scale
 
-__all__ = ["BOTH", "LOST", "more_lost", "share_lost", "to_lose", "was_taught"]
+__all__ = [
+    "BOTH",
+    "EARLIER",
+    "LOST",
+    "also_earlier",
+    "more_lost",
+    "share_lost",
+    "to_lose",
+    "was_earlier",
+    "was_taught",
+]
 
 LOST = Scale("% of what chance rests know", 100.0)
 
@@ -55,6 +68,7 @@ ON_A_TEACHERS_LABELS = Scored(
     "rest_teacher", "chance_rest_teacher", "guess_teacher", "training on a teacher's labels"
 )
 BOTH = (IN_THE_TASK, ON_A_TEACHERS_LABELS)
+EARLIER = Scored("rest_earlier", "chance_rest_earlier", "guess", "training, when chance rests knew as much,")
 
 
 @dataclass(frozen=True)
@@ -84,14 +98,14 @@ def share_lost(examples: Table, of: Scored) -> Share:
     return Share(lost, -float(np.mean(lost)) * (knows - np.mean(knows)) / size, 1 / size)
 
 
-def more_lost(examples: Table) -> Bracket:
+def more_lost(examples: Table, of: Scored = IN_THE_TASK) -> Bracket:
     """The share lost in the task minus that on a teacher's labels; not a number in a run without a teacher."""
     if not was_taught(examples):
         unknown = of_seeds(np.full(len(set(examples["seed"].tolist())), np.nan))
         return Bracket(unknown, unknown)
-    task, teacher = (share_lost(examples, of) for of in BOTH)
+    task, teacher = share_lost(examples, of), share_lost(examples, ON_A_TEACHERS_LABELS)
     more = min(task.mean, 1.0) - min(teacher.mean, 1.0)
-    ones, others = (_weights(examples, of) for of in BOTH)
+    ones, others = _weights(examples, of), _weights(examples, ON_A_TEACHERS_LABELS)
 
     def widest(ones: tuple[int, ...], others: tuple[int, ...]) -> Difference:
         found = [_weighted(examples, task, teacher, one, other) for one, other in product(ones, others)]
@@ -123,6 +137,42 @@ def _weighted(examples: Table, task: Share, teacher: Share, one: int, other: int
 def was_taught(examples: Table) -> bool:
     """Whether a run trained on a teacher's labels."""
     return ON_A_TEACHERS_LABELS.rest in columns(examples)
+
+
+def was_earlier(examples: Table) -> bool:
+    """Whether a run measured the share at equal knowledge."""
+    return EARLIER.rest in columns(examples)
+
+
+def also_earlier(least: float) -> Gate:
+    """At equal knowledge, too, the rest has lost more than on a teacher's labels; keeps back *holds* alone.
+
+    Arguments:
+        least: what the shares have to differ by in the end.
+    """
+
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
+        examples = tables["examples"]
+        if not was_taught(examples) or more_lost(examples).upper(levels.fails) < least:
+            return None
+        if not was_earlier(examples):
+            return "This older run did not measure the share lost when chance rests knew as much as on a teacher's labels."
+        found = more_lost(examples, EARLIER)
+        if not found.decidable or found.lower(levels.smaller) > 0:
+            return None
+        low, high = (number(100 * end) for end in (found.lower(levels.smaller), found.upper(levels.smaller)))
+        return (
+            "When chance rests knew as much as they do on a teacher's labels, the share that the rest had lost was larger by "
+            f"{number(100 * found.mean)} % ({low} to {high}): it may lose more because the network knows more."
+        )
+
+    return Gate(
+        "as much known",
+        "at equal knowledge, too, the rest has lost a larger share than on a teacher's labels",
+        passed,
+        "More seeds or test examples would show whether that share is larger.",
+        shows=True,
+    )
 
 
 def to_lose(least: float) -> Gate:

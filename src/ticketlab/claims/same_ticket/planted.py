@@ -54,6 +54,7 @@ class World:
         known: what chance rests score above guessing.
         rest: the rest minus chance rests.
         known_teacher, rest_teacher: the same after training on a teacher's labels.
+        earlier: the share that the rest has lost in training when chance rests know as much as there; None: as in the end.
         cost: ticket minus the whole network.
         places: ticket minus chance masks.
         alone, twin, motion_permuted: cosines of the ticket's motion with that in the trained network.
@@ -74,6 +75,7 @@ class World:
     rest: float = -0.2
     known_teacher: float = 0.3
     rest_teacher: float = -0.03
+    earlier: float | None = None
     cost: float = -0.02
     places: float = 0.2
     alone: float = 0.75
@@ -109,6 +111,13 @@ def accuracies(world: World, accuracy: float) -> dict[str, float]:
     )
 
 
+def _earlier(world: World) -> dict[str, float]:
+    """Of the rest and chance rests earlier in training."""
+    known = 0.0 if world.lost else min(world.known, world.known_teacher)
+    share = -world.rest / world.known if world.earlier is None else world.earlier
+    return {"rest_earlier": FREQUENT + (1 - share) * known, "chance_rest_earlier": FREQUENT + known}
+
+
 def lost(world: World) -> tuple[float, float]:
     """The shares of what chance rests know that the rest has lost, in the task and on a teacher's labels."""
     return min(-world.rest / world.known, 1.0), min(-world.rest_teacher / world.known_teacher, 1.0)
@@ -120,8 +129,10 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     other = _share_rows(OTHER, (world.other, world.other_permuted), sample.seeds, rng)
     weights = _weights(world, sample.seeds, rng)
     guess = (rng.random(len(scores)) < FREQUENT).astype(float)  # a teacher's classes are those of its seed
+    earlier = examples(sample, _earlier(world), rng, world.skill)
+    earlier_columns = {name: earlier[name] for name in _earlier(world)}
     return {
-        "examples": scores.adding(guess_teacher=guess),
+        "examples": scores.adding(guess_teacher=guess, **earlier_columns),
         "shares": Table.from_rows("shares", [*ticket, *other]),
         "networks": _networks(world, sample.seeds),
         "weights": weights,
@@ -264,6 +275,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "of a teacher's labels it learns nothing", World(learnt_teacher=False)),
         (Kind.GATE, "chance rests know little of a teacher's labels", World(rest=-0.32, known_teacher=0.04, rest_teacher=0.0)),
         (Kind.GATE, "chance rests know little of the task", World(known=0.04, rest=-0.1)),
+        (Kind.GATE, "the rest loses more only where more is known", World(earlier=0.1)),
     ]  # fmt: skip
     return (*cases_of("same-ticket", formula(), planted, truth, worlds), *_of_sides())
 
