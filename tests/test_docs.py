@@ -116,7 +116,7 @@ def readers_files(tmp_path, monkeypatch):
         for label in ("cat", "dog"):
             (tmp_path / folder / label).mkdir(parents=True)
     for name in ("path/to/data", "first-half", "second-half"):
-        (tmp_path / f"{name}.npz").write_bytes(b"PK")
+        (tmp_path / f"{name}.npz").write_bytes(b"PK\x03\x04")
     (tmp_path / "birds.csv").write_text("length,species\n1.5,wren\n2.5,robin\n")
     monkeypatch.chdir(tmp_path)
 

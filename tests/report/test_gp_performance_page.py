@@ -150,4 +150,7 @@ def test_questions_by_width_size_and_picture(page) -> None:
     assert keys.count(rule.GROWTH) == 6
     assert keys.count(rule.KEPT) == 6
     search = next(v for v in asked if v.key == rule.SEARCH)
-    assert "3 were expected to fit 16 examples" in search.reading
+    assert (
+        "too few of 131072 random networks were expected to fit 16 examples (3, and 60 are required)"
+        in search.reading
+    )
