@@ -52,6 +52,8 @@ def grid(scores, losses=None, outputs=True):
         (grid([0.9, 0.5, 0.2]), {-1}),
         (grid([0.1, 0.5, 0.9]), {1}),
         (grid([0.9]), {-1, 1}),
+        (grid([0.1], [np.inf]), {-1, 1}),  # outputs so large that their loss is infinite
+        (grid([0.1], [np.nan]), {-1, 1}),
         (grid([0.9, 0.9, 0.2], [0.1, 0.10001, 0.8]), set()),  # the limit of the grid is reached
         (grid([0.9, 0.9, 0.2], [0.1, 0.102, 0.8]), {-1}),
         (grid([0.9, 0.9, 0.9], [0.1, 0.10001, 0.10002]), {-1, 1}),  # nothing has made a difference

@@ -11,6 +11,7 @@ from ticketlab.claims.gp_performance import formula as rule
 from ticketlab.claims.gp_performance.claim import GpPerformance, GpPerformancePlan
 from ticketlab.claims.gp_performance.kernel_arms import arbitrary
 from ticketlab.claims.gp_performance.planted import ASKED, World, planted
+from ticketlab.claims.gp_performance.search import SEARCH
 from ticketlab.claims.gp_performance.shares import ARBITRARY, LINEAR, RBF_NOISE, explained
 from ticketlab.claims.planted import ALIKE, NOTHING, examples, made
 from ticketlab.claims.tangent_minimum.candidates import Start
@@ -315,7 +316,7 @@ def searched(accepted, score, seeds=5):
 def test_the_search_needs_random_networks_that_fit(accepted, score, outcome):
     asked = dataclasses.replace(ASKED, searched=(8,))
     found = rule.verdicts(asked, searched(accepted, score))
-    verdict = next(v for v in found if v.key == rule.SEARCH)
+    verdict = next(v for v in found if v.key == SEARCH)
     assert verdict.outcome is outcome
     assert not verdict.headline
     if accepted == 5:
@@ -334,7 +335,7 @@ def test_a_seed_that_was_not_searched_says_nothing(without):
     score = np.where(of["seed"] < without, of["guess"], of["search_score"])
     tables["search_examples"] = of.adding(search_score=score)
     found = rule.verdicts(dataclasses.replace(ASKED, searched=(8,)), tables)
-    verdict = next(v for v in found if v.key == rule.SEARCH)
+    verdict = next(v for v in found if v.key == SEARCH)
     assert verdict.outcome is UNDECIDED
     assert f"In {without} of 5 seeds too few" in verdict.reading
     if without < 5:

@@ -99,7 +99,7 @@ def test_a_share_is_what_was_lost_of_what_was_known():
     ("world", "outcome", "said"),
     [
         (World(), Outcome.HOLDS, ""),
-        (World(earlier=0.1), Outcome.UNDECIDED, "it may lose more because the network knows more"),
+        (World(earlier=0.1), Outcome.UNDECIDED, "the rest may lose more because the network knows more"),
         (World(earlier=0.1, rest_teacher=-0.15), Outcome.FAILS, ""),  # what fails anyway has no need of it
     ],
 )

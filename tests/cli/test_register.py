@@ -78,12 +78,12 @@ def test_every_field_that_differs_is_named(ask) -> None:
     assert deviations(early, folder) == []
     changes = {
         "claim": ("hesitant", "the claim is toy instead of hesitant"),
-        "statement": ("Nothing is so.", "the statement of this version"),
-        "question": ("Is nothing so?", "the question of this version"),
-        "rule": ("It holds always.", "the rules of this version"),
-        "rules": ((("always", "Holds always."),), "the rules of this version"),
-        "sides": ((("x", "y"),), "the side questions of this version"),
-        "gates": (("another gate",), "the gates of this version"),
+        "statement": ("Nothing is so.", "this version of Ticketlab states the claim in other words"),
+        "question": ("Is nothing so?", "this version of Ticketlab asks the question in other words"),
+        "rule": ("It holds always.", "this version of Ticketlab has other rules"),
+        "rules": ((("always", "Holds always."),), "this version of Ticketlab has other rules"),
+        "sides": ((("x", "y"),), "this version of Ticketlab has other side questions"),
+        "gates": (("another gate",), "this version of Ticketlab has other gates"),
         "plan": ({**early.plan, "offset": 0.5}, "instead of 0.5"),
         "data": ({"task": "0" * 64}, "the content of the data (task) is another one"),
         "looks": ((1,), "looks were not planned"),

@@ -7,6 +7,7 @@ import pytest
 
 from ticketlab.claims.gp_performance import formula as rule
 from ticketlab.claims.gp_performance.claim import GpPerformance, GpPerformancePlan
+from ticketlab.claims.gp_performance.search import SEARCH
 from ticketlab.claims.gp_performance.shares import ARBITRARY, LINEAR, RBF
 from ticketlab.claims.planted import examples, made
 from ticketlab.evidence.tables import Table, concatenate
@@ -149,7 +150,7 @@ def test_questions_by_width_size_and_picture(page) -> None:
     assert keys.count(rule.SHARE) == 12
     assert keys.count(rule.GROWTH) == 6
     assert keys.count(rule.KEPT) == 6
-    search = next(v for v in asked if v.key == rule.SEARCH)
+    search = next(v for v in asked if v.key == SEARCH)
     assert (
         "too few of 131072 random networks were expected to fit 16 examples (3, and 60 are required)"
         in search.reading

@@ -105,9 +105,8 @@ def edges(candidates: Sequence[Scored]) -> set[int]:
 
 def _limit(ordered: Sequence[Scored]) -> bool:
     """Whether the first candidate, the best one, is as good as the next, and there is a larger change further on."""
-    losses = [s.loss["validation"] for s in ordered]
-    here, *others = (abs(a - b) for a, b in pairwise(losses))
-    return _as_good(*ordered[:2]) and any(here <= LESS * change for change in others)
+    changes = [abs(a.loss["validation"] - b.loss["validation"]) for a, b in pairwise(ordered)]
+    return len(ordered) > 1 and _as_good(*ordered[:2]) and any(changes[0] <= LESS * c for c in changes[1:])
 
 
 def _as_good(chosen: Scored, other: Scored) -> bool:

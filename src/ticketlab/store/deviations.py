@@ -15,12 +15,12 @@ from ticketlab.store.protocol import Protocol, asked_by
 __all__ = ["deviations", "registration"]
 
 OTHER = {
-    "statement": "the statement of this version of Ticketlab is another one",
-    "question": "the question of this version of Ticketlab is another one",
-    "rule": "the rules of this version of Ticketlab are other ones",
-    "rules": "the rules of this version of Ticketlab are other ones",
-    "sides": "the side questions of this version of Ticketlab are other ones",
-    "gates": "the gates of this version of Ticketlab are other ones",
+    "statement": "this version of Ticketlab states the claim in other words",
+    "question": "this version of Ticketlab asks the question in other words",
+    "rule": "this version of Ticketlab has other rules",
+    "rules": "this version of Ticketlab has other rules",
+    "sides": "this version of Ticketlab has other side questions",
+    "gates": "this version of Ticketlab has other gates",
 }
 COUNTED = {"cells": "number of cells", "version": "version of Ticketlab"}
 

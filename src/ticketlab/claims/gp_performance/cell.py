@@ -12,8 +12,9 @@ from ticketlab import functions
 from ticketlab.claims import start
 from ticketlab.claims.fair_search import Scored, best
 from ticketlab.claims.gp_performance.claim import CHUNK, GpPerformancePlan
-from ticketlab.claims.gp_performance.formula import COLUMNS, DESCENT, DRAW, SHUFFLED, TANGENT, WORTH_IT
+from ticketlab.claims.gp_performance.formula import COLUMNS, DESCENT, DRAW, SHUFFLED, TANGENT
 from ticketlab.claims.gp_performance.kernel_arms import arbitrary, infinite_width
+from ticketlab.claims.gp_performance.search import WORTH_IT
 from ticketlab.claims.gp_performance.shares import RBF_NOISE
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.study import Cell, Draft, Progress

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.gp_performance import formula
+from ticketlab.claims.gp_performance.search import GUESSED
 from ticketlab.claims.gp_performance.shares import LINEAR, RBF
 from ticketlab.claims.literature import BERGER_1982, CAMERON_2011, HE_2020, LEE_2019, SCHUIRMANN_1987
 from ticketlab.claims.study import Cell, Study, seed_numbers
@@ -189,7 +190,7 @@ class GpPerformance(Study):
         Arm(RBF, "Regression with an RBF kernel of the inputs.", "Whether any kernel does as well."),
         Arm(LINEAR, "Regression with x·x′ + 1, a linear kernel of the inputs.", "Whether the task is easy."),
         Arm(
-            formula.GUESSED,
+            GUESSED,
             "Random networks that fit a few examples without training.",
             "Whether it is enough to fit.",
         ),

@@ -17,46 +17,47 @@ A large share is an explanation only if arbitrary kernels do not have it too, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, headline, side_verdicts
-from ticketlab.claims.asking import Part, no_misses, scores, three
+from ticketlab.claims.asking import no_misses, scores, three
 from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.gp_performance.search import searched
 from ticketlab.claims.gp_performance.shares import (
     ARBITRARY,
+    EXPLAINED,
     RBF,
     RBF_NOISE,
     explained,
     keeps_up,
     known_gain,
+    read_share,
     telling,
 )
 from ticketlab.claims.headroom import HEADROOM, LEAST, percent, share
-from ticketlab.claims.wording import margin_words, number, sentence
+from ticketlab.claims.wording import margin_words, number
 from ticketlab.evidence.tables import Table
-from ticketlab.laws.difference import Difference, of_seeds, paired_difference
+from ticketlab.laws.difference import Difference, paired_difference
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
-from ticketlab.laws.ratio import Ratio
 from ticketlab.laws.rules import USUAL, Above, Below, Levels, Within
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "ARMS", "COLUMNS", "DESCENT", "DRAW", "EQUAL", "GROWTH", "GUESSED", "KEPT", "NNGP", "NOTHING", "NTK", "PICTURES",
-    "SEARCH", "SHARE", "SHUFFLED", "TANGENT", "TRUE", "WORTH_IT", "Asked", "parts", "rule", "side_questions", "verdicts",
+    "ARMS", "COLUMNS", "DESCENT", "DRAW", "EQUAL", "GROWTH", "KEPT", "NNGP", "NOTHING", "NTK", "PICTURES",
+    "SHARE", "SHUFFLED", "TANGENT", "TRUE", "Asked", "parts", "rule", "side_questions", "verdicts",
 ]  # fmt: skip
 
 DESCENT, TANGENT = "gradient descent", "tangent minimum"
 NNGP, NTK, DRAW = "NNGP posterior", "law of trained wide networks", "one draw of that law"
-GUESSED = "random networks that fit"
 PICTURES = (NNGP, NTK, TANGENT)
 ARMS = (DESCENT, *PICTURES)
 TRUE, SHUFFLED = "true", "shuffled"
-SHARE, EQUAL, GROWTH, KEPT, NOTHING, SEARCH = "share", "equal", "growth", "kept", "shuffled", "search"
+SHARE, EQUAL, GROWTH, KEPT, NOTHING = "share", "equal", "growth", "kept", "shuffled"
 COLUMNS = {
     DESCENT: "descent_score",
     TANGENT: "tangent_score",
@@ -71,15 +72,10 @@ NAMES = {
     NNGP: "the mean of the NNGP posterior",
     NTK: "the mean of the law of trained wide networks",
     DRAW: "one draw of the law of trained wide networks",
-    GUESSED: "random networks that happen to fit",
 }
 KEPT_COLUMNS = {NNGP: "nngp_score", DRAW: "draw_score", TANGENT: "kept_tangent_score"}
 KEPT_DESCENT = "kept_descent_score"
 OFFSET = "centred"  # of training and tangent minimum, where the claim is asked; the other one is "kept"
-
-EXPLAINED = Scale("% of what training gains", 100.0)
-ACCEPTED, FITTED = 30, 0.99  # random networks that fit, in each seed; training runs that fit
-WORTH_IT = 60  # expected random networks that fit, without which the search is not begun
 
 
 @dataclass(frozen=True)
@@ -126,7 +122,7 @@ def side_questions(asked: Asked, tables: Tables | None = None) -> list[Formula]:
         ):
             found += [_gated_growth(asked, width, picture) for picture in PICTURES]
     if tables is None or "searches" in tables:
-        found += [Gated(_search_gates(size), _search(size, asked.majority)) for size in asked.searched]
+        found += [searched(size, asked.majority) for size in asked.searched]
     return found
 
 
@@ -171,7 +167,9 @@ def _share(width: float, size: int, picture: str, majority: float, key: str = SH
         rule=Above(majority),
         what=f"the share of training's gain over guessing that {NAMES[picture]} has",
         scale=EXPLAINED,
-        reading=partial(_read, partial(_rows, width, size), columns[picture], trained, NAMES[picture], where),
+        reading=partial(
+            read_share, partial(_rows, width, size), columns[picture], trained, NAMES[picture], where
+        ),
         says=three(
             "it explains the large majority of what training gains",
             "it does not explain the large majority of what training gains",
@@ -191,13 +189,6 @@ def _gated_share(width: float, size: int, picture: str, majority: float, key: st
         keeps_up(rows, (columns[picture], NAMES[picture]), trained, majority, where),
     )
     return Gated(gates, _share(width, size, picture, majority, key))
-
-
-def _read(part: Part, picture: str, trained: str, name: str, where: str, tables: Tables) -> str:
-    of = part(tables)
-    share_of = f"{100 * explained(of, picture, trained).mean:.0f}"
-    said = f"with {where}, guessing scores {percent(of, 'guess')}, {name} {percent(of, picture)} and training"
-    return f"{sentence(said)} {percent(of, trained)}: {share_of} % of the gain"
 
 
 def _at(asked: Asked, width: float, size: int) -> list[Formula]:
@@ -303,51 +294,6 @@ def _nothing(arm: str) -> Question:
         ),
         facets={"picture": arm},
     )
-
-
-def _search(size: int, majority: float) -> Question:
-    part = partial(_searched, size)
-    where = f"{size} training examples of two classes"
-
-    def effect(tables: Tables) -> Ratio:
-        if _seeds_that_found(size, tables):
-            return explained(part(tables), "search_score", "trained_score")
-        unknown = of_seeds(np.full(len(set(part(tables)["seed"].tolist())), np.nan))
-        return Ratio(unknown, unknown, unknown)
-
-    def reading(tables: Tables) -> str:
-        if not _seeds_that_found(size, tables):
-            return f"With {where}, no random network was found that fits"
-        return _read(part, "search_score", "trained_score", NAMES[GUESSED], where, tables)
-
-    return Question(
-        key=SEARCH,
-        title=f"{GUESSED}, {where}",
-        effect=effect,
-        rule=Above(majority),
-        what="the share of training's gain over guessing that random networks which happen to fit have",
-        scale=EXPLAINED,
-        reading=reading,
-        says=three(
-            "to fit is nearly all that training does",
-            "training does more than to fit",
-            "whether training does more than to fit",
-        ),
-        facets={"picture": GUESSED, "size": str(size)},
-    )
-
-
-def _searched(size: int, tables: Tables) -> Table:
-    """Examples of the seeds in which random networks were found; of all seeds if there is none."""
-    examples: Table = tables["search_examples"].where(size=size)
-    seeds = _seeds_that_found(size, tables)
-    return examples.taken(np.isin(examples["seed"], seeds)) if seeds else examples
-
-
-def _seeds_that_found(size: int, tables: Tables) -> list[int]:
-    searches = tables["searches"].where(size=size)
-    found: list[int] = searches["seed"][searches["accepted"] > 0].tolist()
-    return found
 
 
 # --- gates ---
@@ -474,38 +420,6 @@ def _by_validation(width: float, size: int, picture: str, offset: str, tables: T
         if len(counts) > 1:
             return f"With {_named(width, size)}, training and {picture} had unequal numbers of candidates in seed {seed}."
     return None
-
-
-def _search_gates(size: int) -> tuple[Gate, ...]:
-    def searched(tables: Tables) -> str | None:
-        rows = tables["searches"].where(size=size)
-        least = int(np.min(rows["accepted"]))
-        if least >= ACCEPTED:
-            return None
-        tried, few = int(rows["tried_for"][0]), float(np.min(rows["expected"]))
-        if few < WORTH_IT:
-            return (
-                f"In {int(np.sum(rows['expected'] < WORTH_IT))} of {len(rows)} seeds too few of {tried} random networks were "
-                f"expected to fit {size} examples ({few:.2g}, and {WORTH_IT} are required), so nothing was searched there."
-            )
-        return (
-            f"Of {tried} random networks, {float(np.mean(rows['expected'])):.0f} were expected to fit {size} examples; in one "
-            f"seed {least} were found, and {ACCEPTED} are required."
-        )
-
-    def fitted(tables: Tables) -> str | None:
-        least = float(np.min(tables["searches"].where(size=size)["fitted"]))
-        return None if least >= FITTED else f"Only {number(100 * least)} % of the training runs fit."
-
-    part: Callable[[Tables], Table] = partial(_searched, size)
-    return (
-        Gate(
-            "found", "enough random networks fit", searched, "More --networks, or fewer examples, would do."
-        ),
-        Gate("fits", "training runs fit", fitted, "More --steps would let them fit."),
-        skill_gate(part, ("trained_score",)),
-        known_gain(part, "trained_score"),
-    )
 
 
 # --- the claim ---

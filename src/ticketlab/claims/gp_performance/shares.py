@@ -19,21 +19,25 @@ from collections.abc import Callable
 import numpy as np
 
 from ticketlab.claims.asking import Part, columns
-from ticketlab.claims.headroom import share
-from ticketlab.claims.wording import number
+from ticketlab.claims.headroom import percent, share
+from ticketlab.claims.wording import number, sentence
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import paired_difference
 from ticketlab.laws.formulae import Gate, Tables
 from ticketlab.laws.ratio import Ratio
 from ticketlab.laws.rules import ALPHA, USUAL, Levels
+from ticketlab.laws.scale import Scale
 
-__all__ = ["ARBITRARY", "LINEAR", "RBF", "RBF_NOISE", "explained", "keeps_up", "known_gain", "telling"]
+__all__ = [
+    "ARBITRARY", "EXPLAINED", "LINEAR", "RBF", "RBF_NOISE", "explained", "keeps_up", "known_gain", "read_share", "telling",
+]  # fmt: skip
 
 RBF, LINEAR = "RBF kernel", "linear kernel"
 RBF_NOISE = "noise of the RBF kernel"
 ARBITRARY = {RBF: "rbf_score", LINEAR: "linear_score"}
 """Kernels that know nothing of the network, with their columns of scores."""
 
+EXPLAINED = Scale("% of what training gains", 100.0)
 NARROW = 0.25  # the half-width of the interval of training's gain, at most, as a share of the gain
 
 
@@ -49,6 +53,21 @@ def explained(examples: Table, picture: str, trained: str) -> Ratio:
     above, below = (examples[column] - examples["guess"] for column in (picture, trained))
     seed, example = examples["seed"], examples["id"]
     return Ratio(*(paired_difference(gain, seed, example) for gain in (above, below, above - below)))
+
+
+def read_share(part: Part, picture: str, trained: str, name: str, where: str, tables: Tables) -> str:
+    """The reading of a share.
+
+    Arguments:
+        part: of the tables.
+        picture, trained: columns, as of `explained`.
+        name: of the picture.
+        where: in which setting.
+    """
+    of = part(tables)
+    share_of = f"{100 * explained(of, picture, trained).mean:.0f}"
+    said = f"with {where}, guessing scores {percent(of, 'guess')}, {name} {percent(of, picture)} and training"
+    return f"{sentence(said)} {percent(of, trained)}: {share_of} % of the gain"
 
 
 def known_gain(rows: Part, trained: str) -> Gate:

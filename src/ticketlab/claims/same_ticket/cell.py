@@ -439,10 +439,11 @@ def _earlier(of: _Seed) -> dict[str, np.ndarray]:
         return float(np.mean(scores) - np.mean(guessed(seen.task)))
 
     steps, much = of.plan.looks(), knows(TEACHER, of.last(TEACHER))
-    after = next((i for i, step in enumerate(steps) if knows(TRAINED, step) >= much), len(steps) - 1)
+    known = [knows(TRAINED, step) for step in steps]
+    after = next((i for i, each in enumerate(known) if each >= much), len(steps) - 1)
     before = max(after - 1, 0)
-    one, other = (knows(TRAINED, steps[i]) for i in (before, after))
-    weight = min((much - one) / (other - one), 1.0) if other > one else 1.0
+    rise = known[after] - known[before]
+    weight = min((much - known[before]) / rise, 1.0) if rise > 0 else 1.0
     pair = [of.paths[TRAINED][steps[i]] for i in (before, after)]
 
     def between(masks: Sequence[Mask]) -> np.ndarray:

@@ -160,10 +160,12 @@ def also_earlier(least: float) -> Gate:
         found = more_lost(examples, EARLIER)
         if not found.decidable or found.lower(levels.smaller) > 0:
             return None
-        low, high = (number(100 * end) for end in (found.lower(levels.smaller), found.upper(levels.smaller)))
+        more, low, high = (
+            number(100 * v) for v in (found.mean, found.lower(levels.smaller), found.upper(levels.smaller))
+        )
         return (
-            "When chance rests knew as much as they do on a teacher's labels, the share that the rest had lost was larger by "
-            f"{number(100 * found.mean)} % ({low} to {high}): it may lose more because the network knows more."
+            "When chance rests knew as much as they do on a teacher's labels, the share lost differed from the one there by "
+            f"{more} % ({low} to {high}). It must be shown to be larger: the rest may lose more because the network knows more."
         )
 
     return Gate(
