@@ -9,7 +9,22 @@ from scipy.optimize import minimize
 from symmetry_cases import BATCH, CHANNELS, NETWORKS, SHAPE, apart, drawn, inputs, planted
 
 from ticketlab.errors import NumericalFailure, UserError
-from ticketlab.networks import MLP, ResNet, pure_network
+from ticketlab.networks import (
+    MLP,
+    Activate,
+    Activation,
+    Dense,
+    Flatten,
+    Normalise,
+    ResNet,
+    pure_network,
+    sequential,
+)
+from ticketlab.networks.stages import Convolution
+from ticketlab.networks.stages.attention import Attention
+from ticketlab.networks.stages.embedding import Embedding, Positions
+from ticketlab.networks.stages.per_step import EveryStep, FeedForward, PerStep
+from ticketlab.networks.stages.sequence import LastStep, Rows
 from ticketlab.symmetry import Balanced, Canonical, UnitNorm, canonical, in_order
 from ticketlab.symmetry.places import arrays_of, by_unit, unit_norms
 from ticketlab.symmetry.scale_groups import scale_groups
@@ -164,6 +179,9 @@ def test_what_cannot_be_done_is_said():
     network = ResNet((3,), normalisation=BATCH).build(SHAPE, 3)
     with pytest.raises(UserError, match="reference"):
         canonical(network, drawn(network, 0))
+    without = MLP((3,), bias=False, normalisation=BATCH).build(SHAPE, 3)
+    with pytest.raises(UserError, match="without a shift"):  # the mean would be lost
+        canonical(without, drawn(without, 0), reference=inputs(without))
     user = pure_network(lambda key: {"w": key}, lambda p, x: x, input_shape=(2,), outputs=2)
     with pytest.raises(UserError, match="description"):
         canonical(user, {})
@@ -176,3 +194,35 @@ def test_factors_that_do_not_settle_are_a_failure(monkeypatch):
     monkeypatch.setattr("ticketlab.symmetry.balance.SWEEPS", 1)
     with pytest.raises(NumericalFailure, match="after 1 sweeps"):
         canonical(NETWORKS["mlp"], drawn(NETWORKS["mlp"], 0))
+
+
+RELU = Activate(Activation.RELU)
+READERS = {"dense": FeedForward(Activation.RELU, 2), "attention": Attention(2), "answers": EveryStep(8)}
+PLACES = {  # what is normalised or read is not one layer's units, pixel by pixel
+    "flat, channels": ((Convolution(4), Flatten(), Normalise(CHANNELS), Dense(3)), (4, 4, 1)),
+    "positions, batch": (
+        (Embedding(5, 3), Positions(), Normalise(BATCH), PerStep(2), LastStep(), Dense(2)),
+        (3,),
+    ),
+    "rows": ((Convolution(2), RELU, Rows(), EveryStep(8)), (4, 4, 1)),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_the_function_stays_the_same_whatever_the_places_are(name):
+    network = sequential(*PLACES[name], name=name)
+    x = np.random.default_rng(0).integers(0, 5, (16, *network.input_shape)).astype(np.float32)
+    params = drawn(network, 1)
+    once = canonical(network, params, reference=x)
+    expected, got = (
+        np.asarray(jax.jit(n.apply)(p, x)) for n, p in ((network, params), (once.network, once.params))
+    )
+    assert np.max(np.abs(got - expected)) < OUTPUTS * np.max(np.abs(expected))
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_channel_that_is_read_as_rows_has_a_feature_for_each_pixel(reader):
+    stages = (Convolution(2), Rows(), READERS[reader], *([] if reader == "answers" else [EveryStep(8)]))
+    for group in sequential(stages, (4, 4, 1), name=reader).unit_groups:
+        for axis in (*group.incoming, *group.outgoing):
+            assert axis.view[axis.axis] == group.units

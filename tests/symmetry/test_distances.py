@@ -66,3 +66,19 @@ def test_the_index_is_one_for_twins_and_zero_for_independent_networks():
     assert few.high - few.low > many.high - many.low
     with pytest.raises(UserError, match="at least 3"):
         similarity_index(np.ones((2, 1)), np.ones(2), np.ones((2, 2)))
+
+
+def test_what_does_not_differ_between_examples_explains_nothing_and_is_not_alike():
+    """The mean of equal numbers is rounded: the CKA of two constants was 1."""
+    one, other = np.full((1000, 3), 0.1), np.full((1000, 3), 0.3)
+    for of in (one, one.astype(np.float32)):
+        assert np.isnan(linear_cka(of, other))
+    assert np.isnan(explained(one * np.arange(1, 4), normal(1000, 3)))
+    assert linear_cka(np.hstack([normal(50, 2), np.full((50, 1), 0.1)]), normal(50, 2)) == pytest.approx(1)
+    assert np.isnan(explained(normal(50, 1), normal(50, 1)))
+    assert np.isnan(linear_cka(np.full((9, 2), np.nan), normal(9, 2)))
+
+
+def test_the_index_is_not_known_where_twins_are_as_far_apart_as_others():
+    same = similarity_index(np.ones((3, 1)), np.ones(3), np.ones((3, 3)), repetitions=5)
+    assert np.isnan([same.value, same.low, same.high]).all()

@@ -11,6 +11,7 @@ from ticketlab.errors import UserError
 from ticketlab.networks import MLP, Activation, LeNet5, PreActResNet, ResNet
 from ticketlab.symmetry import (
     Balanced,
+    Matching,
     Start,
     by_activations,
     canonical,
@@ -19,6 +20,7 @@ from ticketlab.symmetry import (
     match_weights,
     permuted,
 )
+from ticketlab.symmetry.straight_through import _same
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 
 LAYERS = ("dense1", "dense2", "output")
@@ -234,3 +236,11 @@ def test_what_cannot_be_matched_is_said():
             steps=0,
         )
     assert Start({}).signs == {}
+
+
+def test_matchings_that_differ_in_the_sign_of_the_first_unit_are_two():
+    """Its place is 0, and −0 equals 0."""
+    order, signs = np.arange(2), np.ones(2)
+    one, other = (Matching({"a": order}, {"a": s}, 0.0, "", {}) for s in (signs, np.array([-1.0, 1.0])))
+    assert _same(one, one)
+    assert not _same(one, other)

@@ -62,7 +62,7 @@ def explained(one: Float[np.ndarray, "n k"], other: Float[np.ndarray, "n k"]) ->
     """R²: the share of the variance of `one`, with each example's mean output and each output's mean removed, that a multiple
     of `other` explains.
 
-    It is the squared cosine of the two, so it is symmetric; NaN if either is constant.
+    It is the squared cosine of the two, so it is symmetric; NaN if either is constant, and for a single output.
     """
     a, b = (_twice_centred(np.asarray(f, np.float64)) for f in (one, other))
     sizes = float(np.sum(a * a) * np.sum(b * b))
@@ -70,11 +70,12 @@ def explained(one: Float[np.ndarray, "n k"], other: Float[np.ndarray, "n k"]) ->
 
 
 def linear_cka(one: Float[np.ndarray, "n p"], other: Float[np.ndarray, "n m"]) -> float:
-    """‖AᵀB‖²/(‖AᵀA‖‖BᵀB‖) of features centred over the examples; 1 for features equal up to rotation and scale.
+    """‖AᵀB‖²/(‖AᵀA‖‖BᵀB‖) of features centred over the examples; 1 for features equal up to rotation and scale, NaN for
+    features that are the same for all examples.
 
     Cost: the products of the smaller of examples and units.
     """
-    a, b = (f.astype(np.float64) - f.mean(axis=0) for f in (one, other))
+    a, b = (_centred(f.astype(np.float64), f.mean(axis=0)) for f in (one, other))
     if len(a) < max(a.shape[1], b.shape[1]):
         one_gram, other_gram = a @ a.T, b @ b.T
         cross, sizes = (
@@ -91,8 +92,8 @@ class SimilarityIndex:
     """S with an interval from a bootstrap over networks.
 
     Arguments:
-        value: S of the mean distances; 1 as near as twins, 0 as far as independent networks.
-        low, high: the 2.5 and 97.5 % points.
+        value: S of the mean distances; 1 as near as twins, 0 as far as independent networks; NaN if twins are as far apart.
+        low, high: the 2.5 and 97.5 % points; NaN if there are none.
     """
 
     value: float
@@ -130,10 +131,12 @@ def similarity_index(
         if not different.any():
             return float("nan")
         null = float(np.mean(pairs[different]))
-        return (null - float(np.mean(distances[chosen]))) / (null - float(np.mean(twins[chosen])))
+        room = null - float(np.mean(twins[chosen]))
+        return (null - float(np.mean(distances[chosen]))) / room if room else float("nan")
 
-    found = [index(draw.integers(0, nets, nets)) for _ in range(repetitions)]
-    low, high = np.nanquantile(found, [0.025, 0.975])
+    found = np.array([index(draw.integers(0, nets, nets)) for _ in range(repetitions)])
+    known = found[~np.isnan(found)]
+    low, high = np.quantile(known, [0.025, 0.975]) if len(known) else np.full(2, np.nan)
     return SimilarityIndex(index(np.arange(nets)), float(low), float(high))
 
 
@@ -145,4 +148,9 @@ def _flat(params: Params) -> np.ndarray:
 
 def _twice_centred(outputs: np.ndarray) -> np.ndarray:
     outputs = outputs - outputs.mean(axis=1, keepdims=True)
-    return outputs - outputs.mean(axis=0)
+    return _centred(outputs, outputs.mean(axis=0))
+
+
+def _centred(columns: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Columns without their means; those that are constant become exactly zero, since the mean of equal numbers is rounded."""
+    return np.where(np.ptp(columns, axis=0) == 0, 0.0, columns - means)

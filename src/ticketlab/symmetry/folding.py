@@ -34,7 +34,7 @@ def folded(network: Network, params: Params, reference: np.ndarray | None) -> tu
         reference: training inputs, from which the statistics are estimated as in `networks.evaluate`.
 
     Raises:
-        UserError: for a network with batch statistics without reference inputs.
+        UserError: for a network with batch statistics without reference inputs, or with a normalisation that has no shift.
 
     Cost: a forward pass on up to 4 096 examples.
     """
@@ -46,6 +46,7 @@ def folded(network: Network, params: Params, reference: np.ndarray | None) -> tu
             "training inputs, from which its statistics are estimated",
             "Pass reference=task.train.x.",
         )
+    still = neutral(network)
     known = _statistics(network, params, jnp.asarray(reference))
     arrays, before = (
         arrays_of(network, params),
@@ -53,7 +54,7 @@ def folded(network: Network, params: Params, reference: np.ndarray | None) -> tu
     )
     for norm, (mean, variance) in known.items():
         _fold(arrays, norm, before.get(norm), np.asarray(mean, float), np.asarray(variance, float))
-    return neutral(network), like(arrays, params)
+    return still, like(arrays, params)
 
 
 _statistics = jax.jit(estimated_statistics, static_argnums=0)
@@ -61,18 +62,29 @@ _statistics = jax.jit(estimated_statistics, static_argnums=0)
 
 @lru_cache(maxsize=64)
 def neutral(network: Network) -> Network:
-    """The network whose batch normalisations only multiply by γ and add β; other networks come back as they are."""
+    """The network whose batch normalisations only multiply by γ and add β; other networks come back as they are.
+
+    Raises:
+        UserError: for a normalisation over the batch without β, which cannot hold the mean.
+    """
     if network.frozen is None:
         return network
-    units = {layer.name: layer.units for layer in network.layers if layer.stage.of_batch}
+    norms = [layer for layer in network.layers if layer.stage.of_batch]
+    for layer in norms:
+        if not layer.has_bias:
+            raise UserError(
+                f"normalisation {layer.name!r} without a shift",
+                "one, which takes the mean of the batch statistics",
+                "Build the network with biases, or without a second normalisation directly after.",
+            )
+    units = {layer.name: layer.units for layer in norms}
     still = 1 - np.float32(EPSILON)
     return network.frozen({name: (jnp.zeros(n), jnp.full(n, still)) for name, n in units.items()})
 
 
 def _fold(arrays: Arrays, norm: str, layer: str | None, mean: np.ndarray, variance: np.ndarray) -> None:
     scale = arrays[norm]["weight"] / np.sqrt(variance + EPSILON)
-    if "bias" in arrays[norm]:
-        arrays[norm]["bias"] -= mean * scale
+    arrays[norm]["bias"] -= mean * scale
     if layer is None:
         arrays[norm]["weight"] = scale
         return

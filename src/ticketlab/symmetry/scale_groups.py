@@ -5,8 +5,8 @@ divided by c, as long as everything between them commutes with c: ReLU, pools, s
 write to it. A normalisation ends the stretch, and its own scale and shift begin the next one. What is before it depends on the
 kind. With fixed batch statistics it is an elementwise product, so its scale is what reads the units. If a layer comes directly
 before, the scale is folded into that layer's weights and stays at one. A normalisation over channels
-leaves before it only a common factor of all units, and a common addend if nothing else reads them. A sign leaves before it a
-factor of each unit that nothing after it has to undo.
+leaves before it only a common factor of all units, and a common addend if nothing else reads them and every pixel has a mean of
+its own. A sign leaves before it a factor of each unit that nothing after it has to undo.
 
 The stages say what they write and read (`Stage.follow`); this file only answers differently at a normalisation.
 """
@@ -66,11 +66,16 @@ def scale_groups(network: Network, common: bool = False) -> tuple[ScaleGroup, ..
 
 @lru_cache(maxsize=64)
 def folded_pairs(network: Network) -> dict[str, str]:
-    """`{layer: the normalisation over the batch that directly follows it}`."""
+    """`{layer: the normalisation over the batch that directly follows it}`; none for positions, which are only added."""
 
     def pairs(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
         for step, after in pairwise(steps):
-            if _of_batch(after) and step.drawn and step.layer.stage.weighted:
+            if (
+                _of_batch(after)
+                and step.drawn
+                and step.layer.stage.weighted
+                and not step.layer.stage.continues
+            ):
                 yield step.layer.name, after.layer.name
         for step in steps:
             yield from pairs(step.body)
@@ -84,7 +89,7 @@ def _of_batch(step: Step) -> bool:
 
 
 def _group(stream: Stream, read_over_channels: bool, common: bool, weighted: frozenset[str]) -> ScaleGroup:
-    # ReLU and maximum pools make a stream unflippable, other activation functions and gates unrescalable.
+    # ReLU, maximum pools and a mean over pixels make a stream unflippable, other activation functions and gates unrescalable.
     linear = stream.rescalable and stream.flippable
     alone = not stream.outgoing and all(axis.layer in weighted for axis in stream.incoming)
     units = UnitGroup(
@@ -123,6 +128,9 @@ class _ScaleStreams(Streams):
             before.outgoing.append(UnitAxis(layer.name, "weight", view, -1))
         else:
             self._before_channels.add(before)
+            before.flippable &= (
+                layer.units == before.units
+            )  # else pixels share a mean, and no addend is common
         scale = UnitAxis(layer.name, "weight", (layer.units,), 0)
         self.current = Stream(layer.name, layer.units, incoming=[scale, *shift])
         self._written.append(self.current)

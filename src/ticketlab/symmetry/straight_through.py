@@ -83,10 +83,8 @@ def match_straight_through(
 
 
 def _same(one: Matching, other: Matching) -> bool:
-    pairs = [
-        (m.orders[k] * m.signs[k], o.orders[k] * o.signs[k]) for m, o in ((one, other),) for k in m.orders
-    ]
-    return all(np.array_equal(a, b) for a, b in pairs)
+    pairs = ((one.orders, other.orders), (one.signs, other.signs))
+    return all(np.array_equal(a[group], b[group]) for a, b in pairs for group in a)
 
 
 def _middle(network: Network, loss: ConvexLoss, one: Params, moved: Params, x: Any, targets: Any) -> Array:

@@ -97,7 +97,8 @@ class Attention(Stage):
     def follow(self, step: Step, streams: Streams) -> None:
         """Units of a head cannot be exchanged with those of another, so they are no group of units."""
         reads, out = (part.layer for part in step.body)
-        streams.cross(reads, (1, *reads.weight_shape))
+        units = streams.current.units  # after Rows, a channel has a feature for each pixel
+        streams.cross(reads, (reads.inputs // units, units, reads.units))
         streams.current.fixed = True
         streams.cross(out, (1, *out.weight_shape))
 

@@ -93,7 +93,8 @@ class EveryStep(Stage, Map):
         return walk.weighted(step.layer, a).reshape(len(a), -1)
 
     def follow(self, step: Step, streams: Streams) -> None:
-        streams.cross(step.layer, (1, *step.layer.weight_shape))
+        layer, units = step.layer, streams.current.units
+        streams.cross(layer, (layer.inputs // units, units, layer.units))  # as for PerStep
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ class FeedForward(Stage):
 
     def follow(self, step: Step, streams: Streams) -> None:
         up, down = (part.layer for part in step.body)
-        streams.cross(up, (1, *up.weight_shape))
+        units = streams.current.units
+        streams.cross(up, (up.inputs // units, units, up.units))  # as for PerStep
         leave_free(self.activation, streams.current)
         streams.cross(down, (1, *down.weight_shape))
