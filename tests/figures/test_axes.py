@@ -22,7 +22,9 @@ def test_a_linear_axis_is_never_empty(values, include):
     assert -math.inf < low < high < math.inf
 
 
-@pytest.mark.parametrize("values", [[], [0.0, -1.0], [5.0], [1e-17, 1e3], [12.0, 130.0], [1e-6, 10.0]])
+@pytest.mark.parametrize(
+    "values", [[], [0.0, -1.0], [5.0], [1e-17, 1e3], [12.0, 130.0], [1e-6, 10.0], [3e-5, 4e-5]]
+)
 def test_a_logarithmic_axis_has_ticks_in_its_range(values):
     made = logarithmic_axis("", values).plotly()
     low, high = made["range"]

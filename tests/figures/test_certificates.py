@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ticketlab.evidence.tables import Table
+from ticketlab.figures.axes import SMALLEST
 from ticketlab.figures.certificates import all_met, check_table, met, proof, worst
 from ticketlab.figures.palette import LIGHT, Mark
 
@@ -23,10 +24,9 @@ def test_the_worst_is_the_largest_size_of_what_is_known():
 
 def test_a_proof_draws_every_measurement_and_none_below_what_an_axis_shows():
     mark = Mark("gap", LIGHT.blue)
-    row = proof("square loss", {mark: np.array([2e-6, 0.0, np.nan])})
+    row = proof("square loss", {mark: np.array([-2e-6, 0.0, np.nan])})
     assert row.note == "at most 2 × 10⁻⁶"
-    assert len(row.series[0].dots) == 2
-    assert min(row.series[0].dots) > 0
+    assert row.series[0].dots == (2e-6, SMALLEST)
 
 
 def test_checks_show_the_columns_that_they_have():

@@ -96,6 +96,8 @@ def test_the_interval_that_decides_is_a_thin_bar_with_its_numbers():
     assert text.index('stroke-width="1.2"') < text.index('stroke-width="3.2"')
     assert "99 %: −0.40 to +0.80" in text
     assert "thin bars" in forest([WIDE]).caption
+    mean, wider = forest([WIDE]).panels[0].chart.points()
+    assert ((mean.low, mean.high), (wider.low, wider.high)) == (WIDE.interval, WIDE.deciding)
     assert "thin bars" not in forest([GOOD]).caption
 
 

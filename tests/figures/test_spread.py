@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ticketlab.figures.spread import spread
+from ticketlab.evidence.tables import Table
+from ticketlab.figures.spread import score, spread
 
 
 def test_the_interval_is_students():
@@ -36,3 +37,9 @@ def test_no_interval_leaves_the_range_of_its_quantity(low, high):
 def test_far_from_its_bounds_the_interval_is_students():
     values = np.array([50.1, 50.2, 49.9, 50.0])
     assert spread(values, 0.0, 100.0).interval == pytest.approx(spread(values).interval, rel=1e-5)
+
+
+def test_a_negative_share_of_a_variance_has_an_interval_too():
+    """The lower bound 0 made it (−60, −60)."""
+    s = score(Table.from_rows("t", [{"test_score": v} for v in (-0.5, -0.7, -0.6)]))
+    assert s.interval[0] < -70 < s.mean < -50 < s.interval[1] < 100

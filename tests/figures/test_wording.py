@@ -48,6 +48,7 @@ def test_power(value, text):
         (0.5191, "0.519"),
         (9.999, "10.00"),
         (-0.0312, "−0.0312"),
+        (1.2e-7, "1.2 × 10⁻⁷"),
     ],
 )
 def test_measure_keeps_zeros_at_the_end(value, text):
@@ -60,6 +61,14 @@ def test_an_estimate_has_two_digits_of_its_uncertainty():
     assert wording.estimate(12.34, (2.34, 22.34), least=1) == "12.3 (2.3 to 22.3)"
     assert wording.plus_minus(2.594, (2.349, 2.839)) == "2.59 ± 0.24"
     assert wording.plus_minus(99.2, (98.3, 99.6)) == "99.20 −0.90 +0.40"
+
+
+def test_what_four_decimals_do_not_show_is_written_in_powers_of_ten():
+    assert wording.plus_minus(1.2e-5, (0.9e-5, 1.5e-5)) == "1.2 × 10⁻⁵ ± 3 × 10⁻⁶"
+    assert wording.plus_minus(1.2e-5, (1.1e-5, 1.5e-5)) == "1.2 × 10⁻⁵ −10⁻⁶ +3 × 10⁻⁶"
+    assert wording.estimate(1e-5, (-1e-6, 2e-5), sign=True) == "+10⁻⁵ (−10⁻⁶ to +2 × 10⁻⁵)"
+    assert wording.estimate(0.0, (0.0, 0.0)) == "0.00 (0.00 to 0.00)"
+    assert wording.plus_minus(6e-5, (5e-5, 7e-5)) == "0.0001 ± 0.0000"
 
 
 def test_what_is_not_known_is_a_dash():

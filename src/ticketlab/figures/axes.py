@@ -108,6 +108,8 @@ def logarithmic_axis(title: str, values: Iterable[float]) -> Axis:
         ticks = [(t, quantity(t)) for t in every_tick if low <= math.log10(t) <= high]
         if len(ticks) < 3 and low > -2:
             ticks = list(_round_ticks(10.0**low, 10.0**high))
+        elif not ticks:  # their texts are long
+            ticks = list(_round_ticks(10.0**low, 10.0**high))[::2]
     return Axis(title, 10.0**low, 10.0**high, tuple(ticks), logarithmic=True)
 
 

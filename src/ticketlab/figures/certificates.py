@@ -48,8 +48,8 @@ def worst(values: np.ndarray) -> float:
 
 
 def proof(label: str, measured: Mapping[Mark, np.ndarray]) -> Row:
-    """A row with every measurement of a defect, and the largest in digits."""
-    drawn = tuple(Series(mark, above_zero(values)) for mark, values in measured.items())
+    """A row with the size of every measurement of a defect, and the largest in digits."""
+    drawn = tuple(Series(mark, above_zero(np.abs(values))) for mark, values in measured.items())
     return Row(label, drawn, f"at most {power(worst(np.concatenate(list(measured.values()))))}")
 
 

@@ -98,7 +98,7 @@ def curve(mark: Mark, x: Sequence[float], spreads: Sequence[Spread], **how: Any)
 def each_seed(mark: Mark, rows: Table, x: str, y: str) -> list[Curve]:
     """A thin curve a seed, and their mean as a thick one where all have the same places."""
     single = runs(mark, rows, x, y, thin=True)
-    if len({len(c.x) for c in single}) != 1:
+    if len({tuple(c.x) for c in single}) != 1:
         return single
     mean = np.mean([c.y for c in single], axis=0)
     return [*single, Curve(mark, single[0].x, mean.tolist(), label=f"{mark.label}, mean", strong=True)]
@@ -117,20 +117,26 @@ def points(mark: Mark, rows: Table, x: str, y: str, **how: Any) -> Curve:
 
 
 def runs(mark: Mark, rows: Table, x: str, y: str, factor: float = 1.0, **how: Any) -> list[Curve]:
-    """A curve a seed."""
+    """A curve a seed, from the lowest place on."""
+    each = {seed: of.taken(np.argsort(of[x], kind="stable")) for (seed,), of in rows.by("seed").items()}
     return [
         Curve(mark, of[x].tolist(), (factor * of[y]).tolist(), label=f"{mark.label}, seed {seed}", **how)
-        for (seed,), of in rows.by("seed").items()
+        for seed, of in each.items()
     ]
 
 
 @dataclass(frozen=True)
 class Level:
-    """A straight line across the chart, upright (`x`) or level (`y`)."""
+    """A straight line across the chart, upright (`x`) or level (`y`); none where that is no number."""
 
     mark: Mark
     x: float | None = None
     y: float | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether it can be drawn."""
+        return any(v is not None and math.isfinite(v) for v in (self.x, self.y))
 
     def plotly(self) -> dict[str, Any]:
         line = {"color": self.mark.colour, "width": 1.6, "dash": self.mark.dash}
@@ -167,6 +173,8 @@ class Plot:
         for level in self.levels:
             if level.y is not None:
                 yield Point(level.mark.label, "", level.y)
+            elif level.x is not None:
+                yield Point(level.mark.label, level.x, math.nan)
 
     def html(self, label: str, described_by: str) -> str:
         figure = json_text(self.plotly())
@@ -182,7 +190,7 @@ class Plot:
             "height": self.height,
             "xaxis": self.x.plotly(),
             "yaxis": self.y.plotly(),
-            "shapes": [level.plotly() for level in self.levels],
+            "shapes": [level.plotly() for level in self.levels if level.known],
             "margin": {"l": 8, "r": 14, "t": 8, "b": 8},
             "font": {"family": FONT, "size": 12, "color": LIGHT.ink},
             "paper_bgcolor": LIGHT.paper,

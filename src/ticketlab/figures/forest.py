@@ -131,7 +131,7 @@ class Forest:
         return f'<tbody><tr class="axis">{head}</tr>{rows}</tbody>'
 
     def _axis(self, title: str, of: Sequence[Verdict]) -> Axis | None:
-        """Holds all intervals, zero, and the limits of the rules where they are not far beyond them."""
+        """Holds all intervals, zero, and the limits of the rules."""
         ends = [e for v in of for e in self.series(v).ends]
         if not ends:
             return None

@@ -24,10 +24,11 @@ from ticketlab.laws.verdict import Outcome
 
 __all__ = ["PhaseMap", "Spot"]
 
-CELL = (74, 54)  # width and height, in pixels
+CELL = (74, 54)  # least width, and height, in pixels
+LETTER = 8  # pixels of a value's letter
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a contour's segment, where its level may be written
 Box = tuple[float, float, float, float]
-LEFT, BELOW = 62, 46  # for the values of the axes and their names
+LEFT, BELOW = 62, 46  # at least, for the values of the axes and their names
 FILLS = {Outcome.HOLDS: LIGHT.blue, Outcome.FAILS: LIGHT.vermilion, Outcome.UNDECIDED: LIGHT.soft}
 STRENGTH = {Outcome.HOLDS: 0.26, Outcome.FAILS: 0.26, Outcome.UNDECIDED: 0.1}
 
@@ -80,8 +81,8 @@ class PhaseMap:
 
     def html(self, label: str, described_by: str) -> str:
         columns, rows = len(self.across[1]), len(self.up[1])
-        left = LEFT if self.up[0] else 4
-        width, height = left + columns * CELL[0] + 4, rows * CELL[1] + BELOW + 4
+        left = self._left if self.up[0] else 4
+        width, height = left + columns * self._cell + 4, rows * CELL[1] + BELOW + 4
         inner = "".join([*self._cells(), *self._contours(), *self._numbers(), *self._axes()])
         return (
             f'<div class="phase"><svg viewBox="{-left} -2 {width} {height}" role="group" aria-label="{escape(label)}" '
@@ -89,16 +90,26 @@ class PhaseMap:
             f"{inner}</svg></div>"
         )
 
+    @property
+    def _cell(self) -> int:
+        """The width of a cell, which holds the longest value below it."""
+        return max(CELL[0], LETTER * max(map(len, self.across[1])) + 8)
+
+    @property
+    def _left(self) -> int:
+        """The room for the values at the left, and for their name."""
+        return max(LEFT, LETTER * max(map(len, self.up[1])) + 22)
+
     def _corner(self, i: float, j: float) -> tuple[float, float]:
         """The upper left corner of a cell; the first row is the lowest."""
-        return i * CELL[0], (len(self.up[1]) - 1 - j) * CELL[1]
+        return i * self._cell, (len(self.up[1]) - 1 - j) * CELL[1]
 
     def _cells(self) -> Iterator[str]:
         for i in range(len(self.across[1])):
             for j in range(len(self.up[1])):
                 x, y = self._corner(i, j)
                 spot = self.spots.get((i, j), Spot(None))
-                box = f'x="{x + 1}" y="{y + 1}" width="{CELL[0] - 2}" height="{CELL[1] - 2}" rx="3"'
+                box = f'x="{x + 1}" y="{y + 1}" width="{self._cell - 2}" height="{CELL[1] - 2}" rx="3"'
                 if spot.outcome is None:
                     yield f'<rect {box} fill="none" stroke="var(--rule)" stroke-dasharray="4 4"/>'
                 else:
@@ -112,14 +123,14 @@ class PhaseMap:
             x, y = self._corner(i, j)
             colour = variable(FILLS[spot.outcome]) if spot.outcome else "var(--soft)"
             sign = SYMBOLS[spot.outcome] if spot.outcome else "–"
-            middle = f'x="{x + CELL[0] / 2}" text-anchor="middle"'
+            middle = f'x="{x + self._cell / 2}" text-anchor="middle"'
             drawn = f'<text {middle} y="{y + 22}" style="font-size: 14px; font-weight: 700; fill: {colour}; {halo}">{sign}</text>'
             if spot.effect is not None:
                 drawn += (
                     f'<text {middle} y="{y + 41}" style="font-size: 13px; fill: var(--ink); {halo}">'
                     f"{_effect(spot)}</text>"
                 )
-            area = f'<rect x="{x}" y="{y}" width="{CELL[0]}" height="{CELL[1]}" fill="transparent"/>'
+            area = f'<rect x="{x}" y="{y}" width="{self._cell}" height="{CELL[1]}" fill="transparent"/>'
             inner = f"<g><title>{escape(spot.words)}</title>{area}{drawn}</g>"
             yield (
                 f'<a href="{escape(spot.link)}" aria-label="{escape(spot.words)}">{inner}</a>'
@@ -131,16 +142,16 @@ class PhaseMap:
         bottom = len(self.up[1]) * CELL[1]
         small, named = "font-size: 13px; fill: var(--ink)", "font-size: 13px; fill: var(--soft)"
         for i, value in enumerate(self.across[1]):
-            at = f'x="{(i + 0.5) * CELL[0]}" y="{bottom + 17}"'
+            at = f'x="{(i + 0.5) * self._cell}" y="{bottom + 17}"'
             yield f'<text {at} text-anchor="middle" style="{small}">{escape(value)}</text>'
-        middle = f'x="{len(self.across[1]) * CELL[0] / 2}" y="{bottom + 38}"'
+        middle = f'x="{len(self.across[1]) * self._cell / 2}" y="{bottom + 38}"'
         yield f'<text {middle} text-anchor="middle" style="{named}">{escape(self.across[0])}</text>'
         if not self.up[0]:
             return
         for j, value in enumerate(self.up[1]):
             y = self._corner(0, j)[1] + CELL[1] / 2 + 5
             yield f'<text x="-8" y="{y}" text-anchor="end" style="{small}">{escape(value)}</text>'
-        turn = f'transform="translate({12 - LEFT} {bottom / 2}) rotate(-90)"'
+        turn = f'transform="translate({12 - self._left} {bottom / 2}) rotate(-90)"'
         yield f'<text {turn} text-anchor="middle" style="{named}">{escape(self.up[0])}</text>'
 
     # --- contours ---
@@ -165,7 +176,7 @@ class PhaseMap:
     def _written(self, i: int, j: int) -> Box:
         """Where the sign and the number of a cell are."""
         x, y = self._corner(i, j)
-        return x + CELL[0] / 2 - 24, y + 9, x + CELL[0] / 2 + 24, y + 45
+        return x + self._cell / 2 - 24, y + 9, x + self._cell / 2 + 24, y + 45
 
     def _values(self) -> Float[np.ndarray, "rows columns"]:
         values = np.full((len(self.up[1]), len(self.across[1])), np.nan)
@@ -194,7 +205,7 @@ class PhaseMap:
 
     def _at(self, column: float, row: float) -> tuple[float, float]:
         x, y = self._corner(column, row)
-        return x + CELL[0] / 2, y + CELL[1] / 2
+        return x + self._cell / 2, y + CELL[1] / 2
 
 
 def _meet(one: Box, other: Box) -> bool:

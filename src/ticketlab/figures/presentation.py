@@ -79,7 +79,7 @@ def seconds_table(
 
 
 def choice(rows: Table) -> str:
-    """What validation chose, "ridge 10⁻³ to 0.01"; a dash where there was nothing to choose."""
+    """What validation chose, "ridge 0.001 to 0.01"; a dash where there was nothing to choose."""
     known = np.isfinite(rows["setting"]).any() and names("setting_name")(rows) != MISSING
     return f"{names('setting_name')(rows)} {extent(rows['setting'].tolist())}" if known else MISSING
 

@@ -87,6 +87,8 @@ class Rows:
         for row in self.rows:
             for s in row.series:
                 yield from drawn(row.label, s)
+        for at, mark in self.limits.items():
+            yield Point(mark.label, "", at)
 
     def html(self, label: str, described_by: str) -> str:
         rows = "".join(
@@ -153,6 +155,8 @@ def drawn(label: str, s: Series) -> Iterator[Point]:
     if s.centre is not None:
         low, high = s.interval or (None, None)
         yield Point(s.mark.label, label, s.centre, low, high)
+        if s.outer is not None:
+            yield Point(f"{s.mark.label}, wider interval", label, s.centre, *s.outer)
     for dot in s.dots:
         yield Point(s.mark.label, label, dot, single=s.centre is not None)
 
@@ -198,7 +202,11 @@ def bar_cell(row: Row, axis: Axis, limits: Mapping[float, Mark], region: str = "
     lanes = [LANE + (SEEDS if s.dots and s.centre is not None else 0) for s in row.series]
     height = sum(lanes) + 10
     grid = "".join(_upright(axis.place(v), "var(--faint)") for v, _ in axis.ticks)
-    lines = "".join(_upright(axis.place(at), variable(m.colour), m.dash, m.label) for at, m in limits.items())
+    lines = "".join(
+        _upright(axis.place(at), variable(m.colour), m.dash, m.label)
+        for at, m in limits.items()
+        if math.isfinite(at)
+    )
     top, signs = -sum(lanes) / 2, []
     for s, lane in zip(row.series, lanes, strict=True):
         signs.append(_signs(s, axis, top + LANE / 2, row.label))

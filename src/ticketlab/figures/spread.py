@@ -71,8 +71,9 @@ def _interval(mean: float, half: float, low: float, high: float) -> tuple[float,
 
 
 def score(table: Table, column: str = "test_score") -> Spread:
-    """A column of shares between 0 and 1, in per cent."""
-    return spread(100 * np.asarray(table[column], float), 0.0, 100.0)
+    """A column of shares of at most 1, in per cent; shares of a variance can be negative, and then have no lower bound."""
+    shares = 100 * np.asarray(table[column], float)
+    return spread(shares, -math.inf if np.any(shares < 0) else 0.0, 100.0)
 
 
 def positive(table: Table, column: str, factor: float = 1.0) -> Spread:

@@ -39,11 +39,21 @@ def signed(value: float, places: int) -> str:
 
 
 def span(interval: tuple[float, float] | None, places: int, *, sign: bool = False) -> str:
-    """An interval as "low to high"."""
+    """An interval as "low to high"; in powers of ten where four decimals would show nothing of it."""
     if interval is None or not all(map(math.isfinite, interval)):
         return ""
-    write = signed if sign else fixed
-    return f"{write(interval[0], places)} to {write(interval[1], places)}"
+    return " to ".join(_written(end, places, sign, _tiny(*interval)) for end in interval)
+
+
+def _tiny(*values: float) -> bool:
+    """Whether four decimals would show zero for all of them, and they are not."""
+    return bool(0 < max(map(abs, values)) < 5e-5)  # of NumPy's numbers too
+
+
+def _written(value: float, places: int, sign: bool, tiny: bool) -> str:
+    if tiny:
+        return f"+{power(value)}" if sign and value > 0 else power(value)
+    return (signed if sign else fixed)(value, places)
 
 
 def estimate(
@@ -54,7 +64,7 @@ def estimate(
         return MISSING
     known = interval is not None and all(map(math.isfinite, interval))
     places = max(least, decimals((interval[1] - interval[0]) / 2)) if known and interval else 2
-    number = (signed if sign else fixed)(value, places)
+    number = _written(value, places, sign, bool(known and interval and _tiny(value, *interval)))
     return f"{number} ({span(interval, places, sign=sign)})" if known else number
 
 
@@ -76,7 +86,7 @@ def tens(exponent: int) -> str:
 
 
 def quantity(value: float) -> str:
-    """A number to three significant digits, without an exponent, thousands set apart by a narrow space."""
+    """A number to three significant digits, but its whole part in full, without an exponent; a narrow space after thousands."""
     if not math.isfinite(value):
         return MISSING
     if value == round(value) and abs(value) < 1e15:
@@ -87,9 +97,11 @@ def quantity(value: float) -> str:
 
 
 def measure(value: float) -> str:
-    """A measured number to three significant digits, zeros at its end kept: "3.00", "98.1", "110"."""
+    """A measured number to three significant digits, zeros at its end kept: "3.00", "98.1", "110"; tiny ones as `power` does."""
     if not math.isfinite(value):
         return MISSING
+    if 0 < abs(value) < 1e-5:
+        return power(value)
     places = 2 - math.floor(math.log10(abs(value))) if value else 2
     return fixed(round(value, places), min(6, max(0, places)))
 
@@ -99,11 +111,11 @@ def plus_minus(value: float, interval: tuple[float, float] | None) -> str:
     if interval is None or not math.isfinite(value):
         return measure(value)
     half = (interval[1] - interval[0]) / 2
-    places = decimals(half)
+    places, tiny = decimals(half), _tiny(value, *interval)
     below, above = value - interval[0], interval[1] - value
-    even = abs(above - below) < 10**-places
-    sides = f"± {fixed(half, places)}" if even else f"−{fixed(below, places)} +{fixed(above, places)}"
-    return f"{fixed(value, places)} {sides}"
+    even = power(below) == power(above) if tiny else abs(above - below) < 10**-places
+    mean, middle, low, high = (_written(v, places, False, tiny) for v in (value, half, below, above))
+    return f"{mean} ± {middle}" if even else f"{mean} −{low} +{high}"
 
 
 def percent(fraction: float) -> str:
