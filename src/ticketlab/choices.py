@@ -202,7 +202,7 @@ def _exists(path: str) -> bool:
 
 
 def _split_path(text: str) -> tuple[str, str]:
-    """A path, and the fields after its last colon if `word=` follows it (so that C:\\data.npz stays whole)."""
+    """A path, and the fields after the first colon that `word=` follows (so that C:\\data.npz stays whole)."""
     match = re.fullmatch(r"(.*?):(\w+=.*)", text, re.DOTALL)
     return (match[1], match[2]) if match and not _exists(text) else (text, "")
 
@@ -228,7 +228,7 @@ def _fields(text: str, member: type) -> dict[str, Any]:
     position = 0
     while position < len(text):
         match = _FIELD.match(text, position)
-        field = match and (match[1] or (_first_field(member) if position == 0 else None))
+        field = match and (match[1] or (_first_field(member) if position == 0 and match[2] else None))
         if not match or not field:
             raise UserError(f"{text[position:]!r} in {text!r}", "field=value,field=value")
         *outer, name = field.split(".")

@@ -3,8 +3,8 @@
 Otherwise every process compiles its programs again, and a short run spends most of its time on that. JAX can keep them on disk;
 their content, its version and the compiler's flags are the key. It reads the location from the environment on import; if JAX is
 already imported, the location is set in its configuration. The command line keeps programs, and so do the estimators. They are
-separated by processor instructions, because hosts share home folders, and by the number of threads, because the compiler divides
-loops among them.
+separated by processor instructions, because hosts share home folders, and by the number of threads in NPROC, which the command
+line sets, because the compiler divides loops among them.
 
 A program that runs for a moment can take longer to compile than it will ever run. `quick_options` are those of a compiler that
 takes a quarter of the time: on a processor it then neither fuses loops nor optimises them. Matrix products, which come from a

@@ -1,6 +1,7 @@
 """The claim `scaling`: families and transfer of step sizes, what a cell measures, and its rule on planted curves."""
 
 import dataclasses
+from unittest.mock import Mock
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +25,7 @@ from ticketlab.laws.formulae import answer
 from ticketlab.laws.verdict import Outcome
 from ticketlab.tasks.sources import Digits, SourceCode
 from ticketlab.training import ValidationLoss
+from ticketlab.training.result import Ending, TrainingResult
 
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
 KINDS = (*OTHERS, YARDSTICK)
@@ -127,7 +129,8 @@ def test_a_cell_learns_and_with_permuted_targets_it_does_not(last_cell) -> None:
     assert row["loss"] < row["noisy"] < row["guess"]
     assert row["permuted"] == pytest.approx(row["guess"], rel=0.03)
     assert row["train_loss"] < 1.05 * row["validation_loss"]  # 9 000 parameters overfit 3 800 examples
-    assert np.isfinite([row["late"], row["regret"]]).all()
+    assert np.isfinite(row["late"])
+    assert sorted(last_cell["lengths"]["steps"]) == [7, 22, 66, 100, 200]
     assert row["parameters"] == pytest.approx(9000, rel=0.05)
     curve = last_cell["curves"]["validation"]
     assert curve.min() == pytest.approx(row["validation_loss"], rel=1e-5)
@@ -135,7 +138,6 @@ def test_a_cell_learns_and_with_permuted_targets_it_does_not(last_cell) -> None:
 
 @pytest.mark.slow
 def test_the_same_cell_gives_the_same_bits(last_cell) -> None:
-    cells._tuned.cache_clear()
     cells._setting.cache_clear()
     cell = next(c for c in Scaling().cells(PLAN) if c.settings == {"kind": "MLP", "place": 4})
     again = cells.measure(PLAN, cell.group(0, 1), Blank(), lambda what, done: None, None)
@@ -157,13 +159,57 @@ def test_a_plateau_ends_no_training(monkeypatch) -> None:
             network, loss, data, dataclasses.replace(plan, steps=20, evaluate_every=10), *more, **named
         )
 
-    monkeypatch.setattr(cells, "_tuned", lambda *of: cells._Tuned(0.01, True, ()))
+    monkeypatch.setattr(cells, "_tuned", lambda *of: cells._Tuned(0.01, True, {}))
     monkeypatch.setattr(cells.training, "train", shortened)
     cell = next(c for c in Scaling().cells(PLAN) if c.settings == {"kind": "MLP", "place": 4})
     with pytest.raises(Enough):
         cells.measure(PLAN, cell.group(0, 1), Blank(), lambda what, done: None, None)
     assert [plan.stop for plan in plans] == [ValidationLoss()] * 3
     assert [plan.steps for plan in plans] == [200, 200, 100]
+
+
+def setting():
+    return cells._setting(PLAN, "MLP", 0)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Trainings whose log validation loss is the distance of the step size from 0.1 · 2^place, in factors of 2."""
+    asked = []
+
+    def trained(of, place, step_sizes, steps, *more, **named):
+        asked.append((place, step_sizes, steps))
+        away = np.abs(np.log2(np.array(step_sizes) / (0.1 * 2.0**place)))
+        endings = [Ending.DIVERGED if size > 1.5 else Ending.ALL_STEPS for size in step_sizes]
+        return Mock(spec=TrainingResult, endings=endings, best=Mock(loss=np.exp(away)))
+
+    monkeypatch.setattr(cells, "_trained", trained)
+    monkeypatch.setattr(cells, "_length", lambda of, place, steps, result, i: {"best": result.best.loss[i]})
+    return asked
+
+
+@pytest.mark.parametrize(("place", "trainings"), [(0, 1), (1, 2), (2, 3), (-2, 3)])
+def test_every_size_has_a_step_size_of_its_own(place, trainings, asked) -> None:
+    plan = dataclasses.replace(PLAN, step_sizes=(0.05, 0.1, 0.2))
+    found = cells._tuned(setting(), place, plan, lambda done: None)
+    assert found == cells._Tuned(0.1 * 2.0**place, True, {"best": 1.0})
+    assert len(asked) == trainings
+    assert {(at, steps) for at, _, steps in asked} == {(place, plan.steps // 3)}
+    assert [len(tried) for _, tried, _ in asked] == [3, *[1] * (trainings - 1)]
+
+
+def test_a_step_size_at_the_end_of_what_was_tried_is_not_inside(asked) -> None:
+    found = cells._tuned(
+        setting(), -6, dataclasses.replace(PLAN, step_sizes=(0.05, 0.1, 0.2)), lambda done: None
+    )
+    assert (found.step_size, found.inside) == (0.05 / 8, False)
+
+
+@pytest.mark.parametrize(("step_size", "regret"), [(0.1, -1), (0.2, 1), (0.05, 1), (1.6, np.inf)])
+def test_half_and_twice_the_step_size_are_tried(step_size, regret, asked) -> None:
+    found = cells._trained(None, 0, [step_size], 200)
+    assert cells._regret(setting(), 0, step_size, found, 200, 10) == pytest.approx(regret)
+    assert asked[-1] == (0, [step_size / 2, 2 * step_size], 200)
 
 
 def test_one_cell_is_one_architecture_one_size_and_one_seed() -> None:
@@ -247,6 +293,23 @@ def test_the_rule_on_planted_curves(world, outcome, reason) -> None:
     assert found.outcome is outcome
     closed = [words for q in found.questions() for words in q.closed]
     assert (reason in " ".join(closed)) if reason else not closed or outcome is FAILS
+
+
+@pytest.mark.parametrize(("regret", "outcome"), [(0.03, UNDECIDED), (0.0, HOLDS)])
+def test_an_older_run_tried_other_step_sizes_at_the_largest_size(regret, outcome) -> None:
+    tables = dict(planted(World(), Sample(10, 0), np.random.default_rng(0)))
+    runs = tables["runs"]
+    tried = np.where(runs["place"] == 6, regret, np.nan)
+    tables["runs"] = dataclasses.replace(
+        runs,
+        columns=tuple(
+            dataclasses.replace(c, values=tried) if c.name == "regret" else c for c in runs.columns
+        ),
+    )
+    found = answer(rule.formula(("MLP",)), tables)
+    assert found.outcome is outcome
+    closed = " ".join(words for q in found.questions() for words in q.closed)
+    assert ("parameters, half or twice the MLP's step size" in closed) == (outcome is UNDECIDED)
 
 
 @pytest.mark.parametrize("lost", [None, 6])

@@ -42,6 +42,16 @@ def test_equal_runs_are_said_to_be_equal(ask) -> None:
     assert "toy: nothing." in page
 
 
+def test_a_difference_beyond_the_digits_shown_is_told_and_links_lead_to_any_folder(ask) -> None:
+    run(ask, "50% #1", "--seeds", "2", "--margin", "0.12341")
+    run(ask, "what?", "--seeds", "2", "--margin", "0.12342")
+    assert ask("compare", "50% #1", "what?")[0] == 0
+    page = Path("comparison.html").read_text()
+    assert '<th scope="row">margin</th><td>0.12341</td><td>0.12342</td>' in page
+    assert 'href="50%25%20%231/report.html"' in page
+    assert 'href="what%3F/report.html"' in page
+
+
 def test_other_claims_have_figures_of_their_own(ask) -> None:
     run(ask, "a", "--seeds", "2")
     run(ask, "b", "--seeds", "2", claim="hesitant")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ticketlab.evidence.tables import Table
+from ticketlab.evidence.tables import Table, concatenate
 
 ROWS = [{"seed": seed, "step": step, "loss": 10.0 * seed + step} for seed in (2, 0, 1) for step in (8, 4)]
 TABLE = Table.from_rows("losses", ROWS, units={"loss": "nats"}, measured=True)
@@ -31,3 +31,10 @@ def test_a_column_that_is_added_takes_the_place_of_one_of_its_name():
     assert [c.name for c in twice.columns] == ["seed", "step", "loss", "late"]
     assert np.array_equal(twice["loss"], 2 * TABLE["loss"])
     assert TABLE["loss"][0] == 28.0
+
+
+def test_tables_of_no_rows_take_nothing_from_the_others():
+    none = Table.from_rows("losses", [])
+    for tables in ([TABLE], [none, TABLE], [TABLE, none], [none, TABLE, none]):
+        assert concatenate("all", tables).rows() == ROWS
+    assert len(concatenate("all", [none, none])) == 0

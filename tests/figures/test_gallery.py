@@ -44,6 +44,9 @@ def test_zero_is_the_middle_grey_of_signed_pictures():
     assert pixels[0] == pixels[3] == round(253 / 2) + 2
     assert pixels[1] == 255
     assert pixels[2] > 2
+    for dtype in (float, np.float32):
+        dead = np.asarray(read(strip(np.zeros((1, 2, 2, 1), dtype), signed=True)))
+        assert (dead == pixels[0]).all()
 
 
 def test_what_is_no_picture_is_refused():
@@ -53,6 +56,9 @@ def test_what_is_no_picture_is_refused():
         strip(np.full((1, 8, 8, 1), np.nan))
     with pytest.raises(UserError, match="PNG"):
         size_of(base64.b64encode(bytes(40)).decode())
+    for text in ("words", "", strip(IMAGES)[:20]):
+        with pytest.raises(UserError, match="PNG"):
+            size_of(text)
 
 
 def rows():

@@ -5,8 +5,9 @@ from toy_study import Gaussian, ToyPlan
 
 from ticketlab.errors import UserError
 from ticketlab.lab import grid_of
-from ticketlab.lab.grid import with_value
+from ticketlab.lab.grid import _axis, with_value
 from ticketlab.networks import MLP, LeNet5
+from ticketlab.report.sweep_page import _quoted, render_sweep
 from ticketlab.tasks.sources import Digits
 
 
@@ -39,3 +40,38 @@ def test_a_comma_in_quotes_is_part_of_a_value() -> None:
 def test_names_that_fall_together_are_refused() -> None:
     with pytest.raises(UserError, match="both called"):
         grid_of(ToyPlan(), ["network=mlp:64,mlp: 64"])
+
+
+def test_an_option_within_another_is_set_after_it_and_has_a_page() -> None:
+    grid = grid_of(ToyPlan(), ["network.activation=relu,tanh", "network=mlp:8,mlp:8x8"])
+    assert [(p.plan.network.activation, p.plan.network.widths) for p in grid.places] == [
+        ("relu", (8,)),
+        ("relu", (8, 8)),
+        ("tanh", (8,)),
+        ("tanh", (8, 8)),
+    ]
+    page = render_sweep("toy", "Zero.", grid, {}, {})
+    assert "<dt>Task</dt><dd>digits" in page
+    assert "<dt>Network</dt><dd>mlp:8, mlp:8x8</dd>" in page
+
+
+@pytest.mark.parametrize("over", [["margin=0.1,.1"], ["network.width=3,4", "network.widths=5,6"]])
+def test_a_plan_twice_is_refused(over) -> None:
+    with pytest.raises(UserError, match="which are the same plan; expected plans that differ"):
+        grid_of(ToyPlan(network=MLP(widths=(8,))), over)
+
+
+@pytest.mark.parametrize("over", ["margin=1,,2", "margin=,1", "margin", "margin=", 'network=mlp:6"4'])
+def test_values_that_would_be_lost_are_refused(over) -> None:
+    with pytest.raises(UserError, match="an option and its values"):
+        grid_of(ToyPlan(), [over])
+
+
+def test_quotes_that_are_not_json_are_explained() -> None:
+    with pytest.raises(UserError, match="text in quotes as in JSON"):
+        grid_of(ToyPlan(), ['task="C:\\data.csv"'])
+
+
+@pytest.mark.parametrize("value", ["0.5", "a,b", 'a"b', 'npz:path="a, b.npz"', '"a"'])
+def test_the_printed_values_are_read_back(value) -> None:
+    assert _axis(f"task={_quoted(value)}").values == (value,)

@@ -200,6 +200,17 @@ def test_another_lab_or_another_folder_is_not_written_into(ask) -> None:
     assert [p.name for p in Path("mine").iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.parametrize(
+    ("option", "one", "other"), [("--task", "mnist", "cifar10"), ("--network", "gru", "lstm")]
+)
+def test_choices_with_the_same_fields_are_not_the_same_lab(ask, option, one, other) -> None:
+    ask("lab", option, one, "--out", "lab")
+    code, _, err = ask("lab", option, other, "--out", "lab")
+    assert code == 2
+    assert "which holds a lab of" in err
+    assert f"'choice': '{one}'" in err
+
+
 def test_a_damaged_record_is_written_again(ask) -> None:
     assert ask(*WORDS)[0] == 0
     Path("lab/lab.json").write_text("{")

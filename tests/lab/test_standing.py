@@ -63,6 +63,7 @@ def test_the_question_that_decides_a_part_is_the_first_of_its_outcome_with_an_ef
         question("side", F, 5.0, headline=False),
         question("holds", H, 2.0),
         question("no number", F, None),
+        question("not measured", F, float("nan")),
         question("fails", F, 3.0),
     )
     of = standings({"tangent-minimum": near, "linear-regime": far})

@@ -158,6 +158,7 @@ def test_an_undecided_question_is_drawn_with_its_number(ask) -> None:
     assert "undecided" in found.values()
     page = Path("map/sweep.html").read_text()
     assert "Numbers are effects (the mean, in V)" in page
+    assert "Heavy dashed lines" not in page  # the margin is an axis, so the edges differ
     assert out.count("margin=5") >= 2
 
 
@@ -181,6 +182,17 @@ def test_mistakes_are_explained_before_anything_runs(ask, words, said) -> None:
     assert (code, out) == (2, "")
     assert said in err
     assert not Path("sweeps").exists()
+
+
+def test_a_sweep_with_an_infinite_option_is_continued(ask) -> None:
+    for _ in range(2):
+        assert ask("sweep", "toy", "--out", "map", "--over", "seeds=1,2", "--margin", "inf")[0] == 0
+
+
+def test_the_edges_of_a_rule_are_drawn_where_all_plans_share_them(ask) -> None:
+    assert ask("sweep", "hesitant", "--out", "map", "--seeds", "2", "--over", "offset=0,3")[0] == 0
+    page = Path("map/sweep.html").read_text()
+    assert "Heavy dashed lines are the edges of where the question holds, −0.5 to 0.5." in page
 
 
 def test_another_sweep_is_not_written_into(ask) -> None:

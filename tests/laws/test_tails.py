@@ -24,6 +24,7 @@ from ticketlab.laws.tails import (
     maximum_likelihood,
     moment,
     normal_shape,
+    pareto,
     predict_best,
     profile_bounds,
     reliability,
@@ -66,6 +67,41 @@ def test_the_likelihood_of_a_heavy_tail_is_followed_as_far_as_it_rises(shape) ->
     assert found.likelihood(y) >= Pareto(shape, 2.0).likelihood(y)
     assert found.shape == pytest.approx(empirical_bayes(y).shape, abs=1e-3)
     assert low < shape < high
+
+
+@pytest.mark.parametrize("distance", [-0.9, -0.1, -1e-3, 1e-3, 1.0, 300.0])
+def test_the_slope_of_the_profile_is_that_of_its_values(distance) -> None:
+    y = drawn(-0.2, 300)
+    theta, step = distance / y.max(), 1e-5 * abs(distance) / y.max()
+    before, after = pareto._profiles(np.array([theta - step, theta + step]), y)
+    assert pareto._slope(theta, y) == pytest.approx((after - before) / (2 * step), rel=1e-4)
+
+
+def test_the_slope_of_the_profile_goes_on_through_the_exponential_law() -> None:
+    y = drawn(-0.2, 300)
+    ends, at = (
+        np.array([-1.1, -0.9, 0.9, 1.1]) * pareto.SERIES / y.max(),
+        np.mean(y**2) / (2 * np.mean(y)) - y.mean(),
+    )
+    slopes = np.array([pareto._slope(theta, y) - at for theta in ends])
+    assert pareto._slope(0.0, y) == pytest.approx(at, rel=1e-12)
+    assert slopes / ends == pytest.approx(np.full(4, slopes[0] / ends[0]), rel=1e-3)
+
+
+@pytest.mark.parametrize("count", [10, 74, 1000])
+def test_shapes_over_a_grid_are_means_of_logarithms(count) -> None:
+    y = drawn(0.3, count)
+    for grid in (pareto.GRID, pareto.HEAVY):
+        thetas = (grid - 1) / y.max()
+        assert pareto._shapes_of_grid(thetas, y) == pytest.approx(pareto._shapes(thetas, y), rel=1e-11)
+
+
+@pytest.mark.parametrize("shape", [-0.45, -0.2, 0.0, 0.3, 1.5])
+def test_the_flat_point_is_the_highest_one(shape, monkeypatch) -> None:
+    y = drawn(shape, 200)
+    found = maximum_likelihood(y)
+    monkeypatch.setattr(pareto, "_flat_point", lambda around, y: None)
+    assert maximum_likelihood(y).shape == pytest.approx(found.shape, abs=1e-6)
 
 
 def test_nothing_lies_beyond_the_end() -> None:

@@ -139,6 +139,7 @@ def test_choices_are_written_as_a_name_and_fields(text, choice, within):
         ("mlp:initialisation.famly=he", NETWORKS, ["'famly' for initialisation", "Did you mean 'family'?"]),
         ("mlp:widths=3,", NETWORKS, []),
         ("mlp:widths=3,4", NETWORKS, ["'4' in 'widths=3,4'", "field=value"]),
+        ("mlp:,bias=false", NETWORKS, ["',bias=false' in ',bias=false'", "field=value"]),
         ("digits:train=many", TASKS, ["'many' for train in task digits", "a whole number, or none"]),
         ("digits:5", TASKS, ["'5'", "field=value"]),
         ("nowhere/data.npz", TASKS, ["no file or folder"]),

@@ -196,6 +196,13 @@ def test_two_sources_in_one_citation(record):
     assert "[Lee et al. 2019; nobody]" in html
 
 
+def test_a_source_of_two_authors_is_cited(record):
+    text, sources = "See [A & B 2020; Lee et al. 2019] and [A & C].", (Source("A & B 2020", "A, B."),)
+    html = render(replace(record, method=(text,), sources=(*sources, *record.sources[1:])))
+    links = '[<a class="cite" href="#source-1">1</a>, <a class="cite" href="#source-2">2</a>]'
+    assert f"See {links} and [A &amp; C]." in html
+
+
 def test_every_figure_and_table_can_be_saved(page):
     figures = sum(tag == "figure" for tag, _ in page.elements)
     kinds = [a["data-kind"] for tag, a in page.elements if tag == "button" and "data-kind" in a]

@@ -31,7 +31,6 @@ def tables(seeds=3, second=True, context=False):
                 least = SIZES[-3] if kind == ENDED else size
                 loss = floor + amount * (min(size, least) / SIZES[0]) ** -exponent
                 loss *= np.exp(0.002 * rng.standard_normal() + 0.01 * (seed - 1))
-                last = place == len(SIZES) - 1
                 found = {
                     "loss": loss,
                     "noisy": 1.1 * loss,
@@ -39,9 +38,8 @@ def tables(seeds=3, second=True, context=False):
                     "validation_loss": loss,
                 }
                 found |= {"permuted": 3.0 + 0.003 * rng.standard_normal(), "guess": 3.0, "inside": True}
-                found |= {"late": 0.02 if place >= 5 else np.nan, "regret": -0.01 if last else np.nan}
-                middle = place == len(SIZES) // 2
-                found |= {"short_regret": -0.01 if middle else np.nan}
+                checked = -0.01 if place == len(SIZES) // 2 else np.nan
+                found |= {"late": 0.02 if place >= 5 else np.nan, "regret": checked, "short_regret": checked}
                 found |= {"probe": 0.5 * loss, "untrained_probe": 0.9} if second else {"probe": np.nan}
                 found |= {"untrained_probe": 0.9 if second else np.nan}
                 found |= {"early_loss": 1.2 if context else np.nan, "late_loss": loss if context else np.nan}

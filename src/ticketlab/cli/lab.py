@@ -125,9 +125,12 @@ def _plan(asked: _Lab) -> LabPlan:
 
 def _in_words(asked: _Lab, plan: LabPlan) -> dict[str, Any]:
     """What was asked as plain values, however it was spelt."""
+    from ticketlab.networks.architecture import Architecture
+    from ticketlab.tasks.sources import TaskSource
+
     return {
-        "task": plain(plan.task),
-        "network": plain(plan.network),
+        "task": plain(plan.task, TaskSource),
+        "network": plain(plan.network, Architecture),
         "seeds": plan.seeds,
         "preset": asked.preset,
         "only": sorted(asked.only),

@@ -39,7 +39,8 @@ def strip(images: Float[np.ndarray, "n height width channels"], *, signed: bool 
     shown = images if images.shape[3] in (1, 3) else images.mean(axis=3, keepdims=True)
     low, high = float(shown.min()), float(shown.max())
     if signed:
-        low, high = -max(-low, high), max(-low, high)
+        high = max(-low, high) or 0.5  # where all is zero: so that it is the middle grey
+        low = -high
     levels = np.round((shown - low) / (high - low if high > low else 1.0) * 253).astype(np.uint8) + 2
     _, height, width, channels = levels.shape
     gap = np.full((height, max(1, width // 12), channels), CLEAR, np.uint8)
@@ -49,8 +50,11 @@ def strip(images: Float[np.ndarray, "n height width channels"], *, signed: bool 
 
 def size_of(picture: str) -> tuple[int, int]:
     """Width and height of a strip in pixels."""
-    head = base64.b64decode(picture[:36])
-    if not head.startswith(START):
+    try:
+        head = base64.b64decode(picture[:36])
+    except ValueError:
+        head = b""
+    if not head.startswith(START) or len(head) < 24:
         raise UserError("text that is no picture", "a PNG in base 64, as `strip` makes it")
     width, height = struct.unpack(">II", head[16:24])
     return width, height

@@ -1,7 +1,7 @@
 """The record of a run: everything that its page says, as plain values, with nothing to look up.
 
 The page is a pure function of a `Record`, so the same stored run always gives the same bytes. The plan and the environment are
-as stored, and the evidence as the study returned it. Nothing here comes from the running program.
+as stored, and the evidence as the study returned it. The texts are those of the study.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Record:
         plan_text: the same plan as a file (TOML), with which the run can be repeated.
         facts: what a reader wants to know first, by name ("Data" → "digits, 1 797 examples").
         environment: versions and device, by name.
-        commands: the commands that repeat this run, and that rebuild this page from its folder.
+        commands: the commands that repeat this run.
         evidence: tables and verdicts.
     """
 

@@ -166,10 +166,11 @@ class Table:
 
 
 def concatenate(name: str, tables: Sequence[Table]) -> Table:
-    """The rows of tables with the same columns, in order."""
-    first = tables[0]
+    """The rows of tables with the same columns, in order; tables of no rows may have no columns."""
+    filled = [t for t in tables if t.columns]
+    first = filled[0] if filled else tables[0]
     columns = tuple(
-        Column(c.name, np.concatenate([t[c.name] for t in tables]), c.unit, c.meaning) for c in first.columns
+        Column(c.name, np.concatenate([t[c.name] for t in filled]), c.unit, c.meaning) for c in first.columns
     )
     return Table(name, columns, first.measured)
 

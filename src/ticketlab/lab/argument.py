@@ -8,6 +8,7 @@ Nothing here has an outcome. `standing` takes the verdicts of runs and says how 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -68,7 +69,8 @@ class Asked:
         own = self.verdicts(found)
         together = _every([v.outcome for v in own])
         questions = [v for v in found.get(self.claim, ()) if v.headline] if self.key == "claim" else own
-        return next((v for v in questions if v.outcome is together and v.effect is not None), None)
+        known = (v for v in questions if v.effect is not None and not math.isnan(v.effect))
+        return next((v for v in known if v.outcome is together), None)
 
     def asked(self) -> Iterator[Asked]:
         yield self

@@ -15,7 +15,7 @@ from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.plans import read_plan
 from ticketlab.store.failures import storing
 from ticketlab.store.folder import RunFolder
-from ticketlab.store.records import read_record, write_record
+from ticketlab.store.records import read_record, strict, write_record
 from ticketlab.store.tables import Damaged
 
 __all__ = ["AskedFolder", "Done", "finished_run"]
@@ -76,7 +76,7 @@ class AskedFolder:
     def prepare(self) -> None:
         """Creates the folder, or finds that the same was asked in it. Raises UserError for anything else."""
         before = self._record()
-        if before is not None and before["asked"] == dict(self.asked):
+        if before is not None and before["asked"] == strict(self.asked):
             return
         if before is not None or (self.path.exists() and any(self.path.iterdir())):
             holds = f"which holds a {self.noun} of {before['asked']}" if before else "which is not empty"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import re
 import typing
 from collections.abc import Iterator, Sequence
@@ -36,6 +35,11 @@ class Axis:
 
     name: str
     values: tuple[str, ...]
+
+    @property
+    def depth(self) -> int:
+        """In how many others the option lies."""
+        return self.name.count(".")
 
     @property
     def title(self) -> str:
@@ -71,7 +75,9 @@ class Grid:
 def grid_of(plan: Any, over: Sequence[str]) -> Grid:
     """The grid of a plan over axes in text.
 
-    Raises UserError for an option that the plan lacks, a value that it cannot have, a value twice, and more than two axes.
+    An option within another is set after it: `network=mlp,lstm network.activation=relu,tanh`.
+
+    Raises UserError for an option that the plan lacks, a value that it cannot have, a plan twice, and more than two axes.
     """
     axes = tuple(map(_axis, over))
     if not 1 <= len(axes) <= MOST_AXES:
@@ -82,12 +88,13 @@ def grid_of(plan: Any, over: Sequence[str]) -> Grid:
 
 
 def _axis(text: str) -> Axis:
-    name, separator, values = text.partition("=")
-    found = tuple(_whole(value.strip()) for value in _VALUE.findall(values))
-    if not separator or not found:
+    name, _, values = text.partition("=")
+    pieces = _VALUE.findall(values)
+    if not pieces or ",".join(pieces) != values.removesuffix(","):
         raise UserError(
             f"--over {text}", "an option and its values", "For example --over task.train=50,100,200"
         )
+    found = tuple(_whole(value.strip()) for value in pieces)
     if len(set(found)) < len(found):
         raise UserError(f"--over {text}", "each value once")
     return Axis(name, found)
@@ -95,21 +102,23 @@ def _axis(text: str) -> Axis:
 
 def _whole(value: str) -> str:
     """A value without the quotes around all of it."""
-    return json.loads(value) if re.fullmatch(r'"(?:[^"\\]|\\.)*"', value) else value
+    return text_value(value, str) if re.fullmatch(r'"(?:[^"\\]|\\.)*"', value) else value
 
 
 def _places(plan: Any, axes: Sequence[Axis]) -> Iterator[Place]:
-    names: set[str] = set()
+    plans: dict[str, Any] = {}
     for index in itertools.product(*(range(len(axis.values)) for axis in axes)):
         values = tuple(axis.values[i] for axis, i in zip(axes, index, strict=True))
         settings = [f"{axis.name}={value}" for axis, value in zip(axes, values, strict=True)]
         name = re.sub(r"[^\w.=,+-]+", "-", ",".join(settings))
-        if name in names:
+        if name in plans:
             raise UserError(f"two plans that are both called {name}", "values that differ in their letters")
-        names.add(name)
         asked = plan
-        for axis, value in zip(axes, values, strict=True):
+        for axis, value in sorted(zip(axes, values, strict=True), key=lambda of: of[0].depth):
             asked = with_value(asked, axis.name, value)
+        if same := [other for other, found in plans.items() if found == asked]:
+            raise UserError(f"{same[0]} and {name}, which are the same plan", "plans that differ")
+        plans[name] = asked
         yield Place(index, values, name, asked)
 
 

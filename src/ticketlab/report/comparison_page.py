@@ -6,18 +6,19 @@ The page shows what the runs found, each judged by its own rule. It tests no dif
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ticketlab.figures.figure import Figure, Panel
 from ticketlab.figures.forest import Forest, badge, in_words
 from ticketlab.figures.glossary import Glossary
 from ticketlab.figures.html import prose
 from ticketlab.figures.text_tables import TextTable, html_table
-from ticketlab.figures.wording import estimate, listed, plural
+from ticketlab.figures.wording import MISSING, estimate, listed, plural
 from ticketlab.lab import Done
 from ticketlab.laws.verdict import Verdict
 from ticketlab.report.page import document, figure_html
@@ -37,7 +38,8 @@ NOTE = (
 
 def write_comparison(file: Path, runs: Runs) -> Path:
     """Writes the page, with links to the pages of the runs, and returns where it is."""
-    links = {label: os.path.relpath(done.folder.report_path, file.parent) for label, done in runs.items()}
+    paths = {label: os.path.relpath(done.folder.report_path, file.parent) for label, done in runs.items()}
+    links = {label: quote(Path(path).as_posix()) for label, path in paths.items()}
     with storing(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         write_text(file, render_comparison(runs, links))
@@ -127,16 +129,20 @@ def _differences(runs: Runs) -> str:
     claim = next(iter(runs.values())).study.claim
     facts = [dict(_flat(_facts(done))) for done in runs.values()]
     names = list(dict.fromkeys(name for each in facts for name in each))
-    rows = tuple(
-        (name, *(each.get(name, "–") for each in facts))
-        for name in names
-        if len({each.get(name, "–") for each in facts}) > 1
-    )
+    told = ((name, _told([[each[name]] if name in each else [] for each in facts])) for name in names)
+    rows = tuple((name, *words) for name, words in told if len(set(words)) > 1)
     if not rows:
         return f"<p>{escape(claim)}: nothing.</p>"
     return html_table(
         TextTable(f"{claim}: what is not the same.", ("", *runs), rows, name=f"differences-{claim}")
     )
+
+
+def _told(found: Sequence[list[Any]]) -> list[str]:
+    """An option of each run in words, or exactly where different values would read the same; empty lists have none."""
+    exact = [repr(value) for of in found for value in of or [MISSING]]
+    words = [value_in_words(of[0]) if of else MISSING for of in found]
+    return words if len(set(words)) == len(set(exact)) else exact
 
 
 def _facts(done: Done) -> dict[str, Any]:
@@ -149,13 +155,13 @@ def _facts(done: Done) -> dict[str, Any]:
     return {**done.folder.plan_table(), "content of the data": data, **environment}
 
 
-def _flat(value: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
-    """Names with dots, and words."""
+def _flat(value: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    """Names with dots, and their values."""
     for name, inner in value.items():
         if isinstance(inner, Mapping):
             yield from _flat(inner, f"{within}{name}.")
         else:
-            yield f"{within}{name}".removesuffix(".choice"), value_in_words(inner)
+            yield f"{within}{name}".removesuffix(".choice"), inner
 
 
 # --- questions ---

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from html import escape, unescape
 from importlib.resources import files
 from itertools import groupby
 from operator import itemgetter
@@ -256,7 +256,7 @@ def _certificates(show: Presentation, first: int, words: Glossary) -> str:
 
 
 def _method(paragraphs: Iterable[str], sources: Sequence[Source]) -> str:
-    numbers = {escape(s.key): i for i, s in enumerate(sources, 1)}
+    numbers = {s.key: i for i, s in enumerate(sources, 1)}
     text = "".join(f"<p>{_cited(p, numbers)}</p>" for p in paragraphs)
     items = "".join(f'<li id="source-{i}">{_source(s)}</li>' for i, s in enumerate(sources, 1))
     return text + (f'<h3>Sources</h3><ol class="sources">{items}</ol>' if items else "")
@@ -266,7 +266,7 @@ def _cited(paragraph: str, numbers: Mapping[str, int]) -> str:
     """Escaped text in which "[key]" or "[key; key]" of known sources are links to them."""
 
     def link(match: re.Match[str]) -> str:
-        keys = match[1].split("; ")
+        keys = unescape(match[1]).split("; ")  # "&amp;" has a semicolon too
         if not all(key in numbers for key in keys):
             return match[0]
         links = (f'<a class="cite" href="#source-{numbers[key]}">{numbers[key]}</a>' for key in keys)

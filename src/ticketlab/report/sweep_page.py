@@ -105,7 +105,7 @@ def render_sweep(
 def _same(grid: Grid) -> dict[str, str]:
     """Data, network and seeds, without what an axis changes."""
     table = plain(grid.places[0].plan)
-    for axis in grid.axes:
+    for axis in sorted(grid.axes, key=lambda axis: -axis.depth):
         *outer, last = axis.name.split(".")
         within = table
         for name in outer:
@@ -131,7 +131,7 @@ def _reproduce(claim: str, grid: Grid) -> str:
 
 
 def _quoted(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False) if "," in value else value
+    return json.dumps(value, ensure_ascii=False) if {",", '"'} & {*value} else value
 
 
 # --- maps ---
@@ -199,10 +199,17 @@ def _of_effect(found: Mapping[str, Found], title: str, *, unit: bool = True) -> 
     """What the numbers and contours are."""
     known = next(v for each in found.values() if (v := each.of(title)) is not None and v.effect is not None)
     named = f"{title}, in {known.unit}" if unit else "each question's own"
-    where = f", {_extent(known.region)}" if unit and known.region else ""
-    heavy = f" Heavy dashed lines are the edges of where the question holds{where}." if known.region else ""
+    region = _region(found, title)
+    where = f", {_extent(region)}" if unit and region else ""
+    heavy = f" Heavy dashed lines are the edges of where the question holds{where}." if region else ""
     lines = "thin lines join equal effects, as if they were linear between the middles of cells."
     return f" Numbers are effects ({named}); {lines}{heavy}"
+
+
+def _region(found: Mapping[str, Found], title: str) -> tuple[float, float] | None:
+    """Where the question holds; None if it is not known, or an option on an axis changes it."""
+    of = {v.region for each in found.values() if (v := each.of(title)) is not None}
+    return of.pop() if len(of) == 1 else None
 
 
 def _extent(region: tuple[float, float]) -> str:
@@ -227,7 +234,7 @@ def _phase(grid: Grid, found: Mapping[str, Found], title: str, *, whole: bool = 
         (up.title, up.values) if up else ("", ("",)),
         spots,
         of[0].unit if of else "",
-        of[0].region if of else None,
+        _region(found, title) if of else None,
     )
 
 

@@ -128,9 +128,8 @@ class _ScaleStreams(Streams):
             before.outgoing.append(UnitAxis(layer.name, "weight", view, -1))
         else:
             self._before_channels.add(before)
-            before.flippable &= (
-                layer.units == before.units
-            )  # else pixels share a mean, and no addend is common
+            # where pixels share a mean, no addend is common
+            before.flippable &= layer.units == before.units
         scale = UnitAxis(layer.name, "weight", (layer.units,), 0)
         self.current = Stream(layer.name, layer.units, incoming=[scale, *shift])
         self._written.append(self.current)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -41,14 +42,13 @@ __all__ = ["measure"]
 
 STREAM = 97  # of the seeds' keys
 LOOKS = 40  # evaluations of a run
-NEXT = 2.0  # between step sizes of the grid, and those of the check
+NEXT = 2.0  # between step sizes of the grid, and those of the checks
 EXTENSIONS = 3  # of the grid
 CORRUPTED = 0.1  # of the inputs, for the loss with noise
 SEEN = 4096  # training examples whose loss is measured
 TUNING = 3  # the part of all steps that step sizes are tried for
-SHORTER = (27, 9, TUNING)  # parts of all steps for which a size is trained too
+SHORTER = (27, 9)  # parts of all steps for which a size is trained too
 FEW = 10  # evaluations of these
-SHORT = 9  # the part for which the step size is checked, at the middle size
 
 
 def measure(
@@ -58,8 +58,7 @@ def measure(
     progress("drawing examples", 0.0)
     setting = _setting(plan, kind, seed)
     clock.lap("data")
-    progress("tuning", 0.05)
-    tuned = _tuned(plan, kind, seed)
+    tuned = _tuned(setting, place, plan, lambda done: progress("trying step sizes", 0.02 + 0.3 * done))
     clock.lap("tuning")
     task, about = setting.task, {"kind": kind, "place": place, "seed": seed}
     result = _trained(
@@ -67,30 +66,33 @@ def measure(
         place,
         [tuned.step_size],
         plan.steps,
-        lambda done: progress("training", 0.1 + 0.6 * done),
+        lambda done: progress("training", 0.35 + 0.25 * done),
     )
     _check_ended(kind, result)
     clock.lap("training")
-    progress("training with permuted targets", 0.7)
+    progress("training with permuted targets", 0.6)
     shuffled = setting.permuted(seed)
     control = _trained(shuffled, place, [tuned.step_size], plan.steps)
     clock.lap("control")
-    late = regret = float("nan")
-    lengths = [_length(setting, place, plan.steps, result)]
-    if largest := place >= len(plan.sizes) - 2:
-        progress("checking length and step size", 0.8)
-        half = plan.steps // 2
-        shorter, late, regret = _checked(
-            setting, place, tuned.step_size, half, result, place == len(plan.sizes) - 1
-        )
-        lengths.append(_length(setting, place, half, shorter))
-        clock.lap("check")
-    progress("shorter trainings", 0.9)
-    done = tuned.lengths[place : place + 1]
-    checked = place == len(plan.sizes) // 2
-    found, short_regret = _shorter(setting, place, plan, tuned.step_size, not done and not largest, checked)
-    lengths += [*done, *found]
+    late = regret = short_regret = float("nan")
+    lengths = [_length(setting, place, plan.steps, result), tuned.length]
+    if place >= len(plan.sizes) - 2:
+        progress("training for half of the steps", 0.85)
+        half = _trained(setting, place, [tuned.step_size], plan.steps // 2)
+        late = _logs(half)[0] - _logs(result)[0]
+        lengths.append(_length(setting, place, plan.steps // 2, half))
+        clock.lap("half")
+    progress("shorter trainings", 0.95)
+    for part in SHORTER:
+        short = _trained(setting, place, [tuned.step_size], plan.steps // part, looks=FEW)
+        _check_ended(kind, short)
+        lengths.append(_length(setting, place, plan.steps // part, short))
     clock.lap("shorter")
+    if place == len(plan.sizes) // 2:
+        progress("checking the step size", 0.97)
+        regret = _regret(setting, place, tuned.step_size, result, plan.steps, LOOKS)
+        short_regret = _regret(setting, place, tuned.step_size, short, plan.steps // SHORTER[-1], FEW)
+        clock.lap("check")
     params = setting.effective(place, result)
     losses = {
         "loss": setting.loss(place, params, task.test),
@@ -261,31 +263,27 @@ def _task(plan: ScalingPlan, seed: int) -> Task:
 
 @dataclass(frozen=True)
 class _Tuned:
-    """The step size of a family.
+    """The step size of a network.
 
     Arguments:
         inside: whether it lies inside its grid.
-        lengths: the trainings with it, of the two smallest sizes.
+        length: the training with it.
     """
 
     step_size: float
     inside: bool
-    lengths: tuple[dict[str, Any], ...]
+    length: dict[str, Any]
 
 
-@lru_cache(maxsize=32)
-def _tuned(plan: ScalingPlan, kind: Kind, seed: int) -> _Tuned:
-    """The step size with the least validation loss at the two smallest sizes, by the mean of its logarithm."""
-    setting, steps = _setting(plan, kind, seed), plan.steps // TUNING
+def _tuned(setting: _Setting, place: int, plan: ScalingPlan, progress: Callable[[float], None]) -> _Tuned:
+    """The step size with the least validation loss after a third of the steps; the grid goes on where its end is the best."""
+    steps, new = plan.steps // TUNING, list(plan.step_sizes)
     found: dict[float, float] = {}
-    trained: dict[float, list[tuple[TrainingResult, int]]] = {}
-    new = list(plan.step_sizes)
+    trained: dict[float, tuple[TrainingResult, int]] = {}
     for extension in range(EXTENSIONS + 1):
-        results = [_trained(setting, place, new, steps) for place in (0, 1)]
-        for i, size in enumerate(new):
-            fine = all(r.endings[i] is not Ending.DIVERGED for r in results)
-            found[size] = sum(np.log(_best_loss(r, i)) for r in results) if fine else float("inf")
-            trained[size] = [(result, i) for result in results]
+        result = _trained(setting, place, new, steps, (lambda done: None) if extension else progress)
+        found |= dict(zip(new, _logs(result), strict=True))
+        trained |= {size: (result, i) for i, size in enumerate(new)}
         tried = sorted(found)
         chosen = min(tried, key=lambda size: found[size])
         if not np.isfinite(found[chosen]):
@@ -294,33 +292,7 @@ def _tuned(plan: ScalingPlan, kind: Kind, seed: int) -> _Tuned:
         if inside or extension == EXTENSIONS:
             break
         new = [chosen / NEXT if chosen == tried[0] else chosen * NEXT]
-    lengths = tuple(_length(setting, place, steps, *which) for place, which in enumerate(trained[chosen]))
-    return _Tuned(chosen, inside, lengths)
-
-
-def _shorter(
-    setting: _Setting, place: int, plan: ScalingPlan, step_size: float, third: bool, other_sizes: bool
-) -> tuple[list[dict[str, Any]], float]:
-    """Trainings of fewer steps, each with a decay of its own; and how much better another step size would be for a short one.
-
-    The second is log(loss at this step size) − log(the least at half and twice of it), on validation data; NaN without
-    `other_sizes`.
-
-    Arguments:
-        third: whether a third of the steps is among them. The two smallest sizes were trained for a third when step sizes were
-            tried, and the two largest for half when that was checked.
-    """
-    found, regret = [], float("nan")
-    for part in SHORTER if third else SHORTER[:-1]:
-        steps, checked = plan.steps // part, other_sizes and part == SHORT
-        others = [step_size / NEXT, step_size * NEXT] if checked else []
-        result = _trained(setting, place, [step_size, *others], steps, looks=FEW)
-        _check_ended(setting.kind, result)
-        found.append(_length(setting, place, steps, result))
-        if checked:
-            first, *rest = _logs(result)
-            regret = first - min(rest)
-    return found, regret
+    return _Tuned(chosen, inside, _length(setting, place, steps, *trained[chosen]))
 
 
 def _length(
@@ -351,7 +323,7 @@ def _logs(result: TrainingResult) -> list[float]:
 
 def _check_ended(kind: Kind, result: TrainingResult) -> None:
     if result.endings[0] is Ending.DIVERGED:
-        raise NumericalFailure(f"Training of the {kind} diverged at the step size of the narrower ones.")
+        raise NumericalFailure(f"Training of the {kind} diverged at the step size of a third of the steps.")
 
 
 def _trained(
@@ -395,24 +367,12 @@ def _trained(
     )
 
 
-def _checked(
-    setting: _Setting,
-    place: int,
-    step_size: float,
-    half: int,
-    whole: TrainingResult,
-    other_sizes: bool,
-) -> tuple[TrainingResult, float, float]:
-    """Training of half the steps, with its own decay: how much worse it is, and how much better another step size would be.
-
-    Both are differences of log validation losses, infinite for a training that diverges. The second is log(loss at this step
-    size) − log(the least at half and twice of it); NaN without `other_sizes`.
-    """
-    sizes = [step_size, *([step_size / NEXT, step_size * NEXT] if other_sizes else [])]
-    found = _trained(setting, place, sizes, half)
-    losses = _logs(found)
-    regret = losses[0] - min(losses[1:]) if other_sizes else np.nan
-    return found, float(losses[0] - np.log(_best_loss(whole))), float(regret)
+def _regret(
+    setting: _Setting, place: int, step_size: float, found: TrainingResult, steps: int, looks: int
+) -> float:
+    """log(validation loss of a training) − log(the least at half and twice its step size, in as many steps)."""
+    others = _trained(setting, place, [step_size / NEXT, step_size * NEXT], steps, looks=looks)
+    return _logs(found)[0] - min(_logs(others))
 
 
 def _best_loss(result: TrainingResult, replica: int = 0) -> float:
@@ -429,7 +389,7 @@ _MEANINGS = {
     "kind": "of network",
     "place": "of the size, from the smallest",
     "parameters": "all of them, with tables and read-out",
-    "step_size": "chosen at the two smallest sizes",
+    "step_size": "chosen after a third of the steps",
     "loss": "mean on test data: cross-entropy in nats, or half the square",
     "noisy": "the same with a tenth of the inputs exchanged",
     "train_loss": "on training examples",
@@ -446,5 +406,5 @@ _MEANINGS = {
     "late_loss": "test loss in the last quarter",
     "least_late_loss": "the smallest possible one there",
     "operations": "of the training: 3 times those of a forward pass, for every example of every step",
-    "regret": "log loss above that at half or twice the step size, after half of the steps, at the largest size",
+    "regret": "log loss above that at half or twice the step size, after all steps, at the middle size",
 }

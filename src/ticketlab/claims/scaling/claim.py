@@ -26,6 +26,7 @@ __all__ = ["Scaling", "ScalingPlan"]
 
 WORK = {"MLP": 0.2, "CNN": 0.7, "GRU": 1.0, "LSTM": 1.0, "transformer": 1.3}
 STARTING = 20_000  # parameters whose training costs as much as what does not depend on size
+HALF, CHECK = 1.15, 1.7  # times the work: training for half of the steps too, and with other step sizes
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class ScalingPlan:
         sizes: numbers of parameters, increasing, from the smallest network on; at least 5.
         seeds: how many draws of split, parameters and order; a verdict needs at least 2.
         first_seed: the number of the first seed; others train other networks for the same question.
-        step_sizes: of Adam, tried at the two smallest sizes, increasing; at least 3.
+        step_sizes: of Adam, tried at every size, increasing; at least 3.
         batch: examples in a step.
         steps: at every size.
     """
@@ -51,7 +52,7 @@ class ScalingPlan:
     sizes: tuple[int, ...] = (900, 2300, 5900, 15_000, 38_000, 98_000, 290_000)
     seeds: int = field(default=3, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
-    step_sizes: tuple[float, ...] = (0.004, 0.008, 0.016, 0.032)
+    step_sizes: tuple[float, ...] = (0.016, 0.032, 0.064)
     batch: int = 128
     steps: int = 8000
 
@@ -115,14 +116,15 @@ class Scaling(Study):
         "Every architecture grows in width alone. Its size is the total number of parameters, with tables and read-out: at small "
         "sizes exponents depend on what is counted [Pearce & Song 2024].",
         "All are trained alike: by Adam, with one schedule, batch and number of steps, from a seed's split and data order. Step "
-        "sizes are tried at the two smallest sizes and transferred by maximal-update scaling [Yang et al. 2022]. At the largest "
-        "size half and twice the step size are tried too, for half of the steps.",
+        "sizes are tried at every size, for a third of the steps, and more of them where the best one is the smallest or the "
+        "largest. They are on the scale of maximal update [Yang et al. 2022], so that those of all widths lie close together. At "
+        "the middle size half and twice the step size are tried for all steps too.",
         "The loss is that on test data at the step that validation prefers. The step size rises, then falls along half a cosine, "
         "and every training takes all its steps. At the two largest sizes a training of half the steps tells whether more would "
         "change the exponent. At no size may fewer steps lead to a smaller validation loss, by more than 1 % in the mean over "
         "seeds.",
         "Losses at equal computation are another thing, with an exponent of their own. For them every size is trained for a "
-        "third (or half), a ninth and a 27th of the steps too, each time with a decay of its own: on the way of a longer "
+        "third, a ninth and a 27th of the steps too, each time with a decay of its own: on the way of a longer "
         "training the loss is that of a step size that has not fallen yet. Operations are those of all products, counted in the "
         "program, three times those of a forward pass. For a computation the best size is chosen on validation data, and used "
         "only if a smaller and a larger one are worse [Hoffmann et al. 2022].",
@@ -195,12 +197,14 @@ class Scaling(Study):
         return Agenda(formula.RULE, formula.formula(plan.others), more)
 
     def cells(self, plan: ScalingPlan) -> tuple[Cell, ...]:
-        last = len(plan.sizes) - 1
+        middle, last = len(plan.sizes) // 2, len(plan.sizes) - 1
         return tuple(
             Cell(
                 f"{kind.lower()}-{size}",
                 {"kind": kind, "place": place},
-                WORK[kind] * (size + STARTING) * (1.4 if place == last else 1),
+                WORK[kind]
+                * (size + STARTING)
+                * (HALF if place >= last - 1 else CHECK if place == middle else 1),
                 f"{kind} of {size:,} parameters".replace(",", " "),
                 seed_numbers(plan),
             )

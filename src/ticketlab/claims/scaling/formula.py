@@ -13,9 +13,9 @@ all forms with one (constant, exponentials, a power law up to some size) by 6 in
 targets the exponent at the end, and that over all sizes, are below 0.01: if size pays there too, something is wrong with the
 measurement, and nothing can be said to improve.
 
-Gates of all questions: trained to the end, no size better with fewer steps, step size inside its grid and right for the largest
-size, data enough for it, little noise, two decades, better than the unigram. And the transformer has to improve on the task, or
-it says nothing about the others.
+Gates of all questions: trained to the end, no size better with fewer steps, step sizes inside their grid and right for all steps,
+data enough for the largest size, little noise, two decades, better than the unigram. And the transformer has to improve on the
+task, or it says nothing about the others.
 
 What this cannot see is an end in the last third of the last step, or beyond it, that has hardly begun to bend the curve. Side
 questions are in `sides`.
@@ -207,7 +207,7 @@ def gates(kind: str, some: Collection[str] = ()) -> tuple[Gate, ...]:
         ("grid", "step sizes inside their grid", _inside, "More step sizes would open the question."),
         (
             "transfer",
-            "the step size is right for the largest size",
+            "the step size is right for all steps",
             _transfer,
             "Other step sizes would open the question.",
         ),
@@ -321,12 +321,18 @@ def _inside(kind: str, tables: Tables) -> str | None:
 
 
 def _transfer(kind: str, tables: Tables) -> str | None:
-    regret = float(np.mean(curves(kind, tables, "regret").losses[:, -1]))
+    """Whether half or twice the step size is better at the one size where they are tried: the middle one, after all steps.
+
+    An older run has one step size for all sizes, and tries them at the largest.
+    """
+    rows = _rows(kind, tables)
+    tried = np.isfinite(rows["regret"].astype(float))
+    regret = float(rows["regret"][tried].astype(float).mean())
     if regret <= REGRET:
         return None
     return (
-        f"At the largest size, half or twice the {kind}'s step size leads to a loss that is {percent(regret)} smaller, where "
-        f"at most {100 * REGRET:g} % is allowed."
+        f"At {grouped(rows['parameters'][tried][0])} parameters, half or twice the {kind}'s step size leads to a loss that is "
+        f"{percent(regret)} smaller, where at most {100 * REGRET:g} % is allowed."
     )
 
 

@@ -148,7 +148,7 @@ def _runs(world: World, kind: str, seeds: int, rng: np.random.Generator) -> dict
         "guess": same(of.guess),
         "late": np.where(last, of.late, 0.0),
         "inside": same(float(of.inside)).astype(bool),
-        "regret": np.where(last, of.regret, np.nan),
+        "regret": np.where(np.arange(seeds * n) % n == n // 2, of.regret, np.nan),
         "steps": np.where(of.stopped & (np.arange(seeds * n) % n == 0), STEPS // 3, STEPS),
     }
 
@@ -201,7 +201,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "the smallest size does better with a third of the steps", World(shorter=-0.03)),
         (Kind.GATE, "the smallest size was stopped on the way", World(stopped=True)),
         (Kind.GATE, "a step size outside its grid", World(inside=False)),
-        (Kind.GATE, "a step size that is wrong at the largest size", World(regret=0.03)),
+        (Kind.GATE, "a step size that is wrong for all steps", World(regret=0.03)),
         (Kind.GATE, "data limit the largest size", World("ended", gap=0.3)),
         (Kind.GATE, "noisy runs", World("steep power", noise=0.03)),
         (Kind.GATE, "sizes that span too little", World(short=True)),

@@ -1,4 +1,4 @@
-"""One step size for all widths of a family: maximal update for Adam, by comparing shapes with the narrowest member.
+"""Step sizes on one scale for all widths of a family: maximal update for Adam, by comparing shapes with the narrowest member.
 
 Adam moves every weight by about the step size, whatever the size of its gradient. A sum over n inputs then moves n times as far.
 So in a layer whose fan-in is r times that of the narrowest member weights move by 1/r, and all others by 1:

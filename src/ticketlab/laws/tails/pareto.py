@@ -12,6 +12,7 @@ Empirical Bayes has the least bias with few excesses. So a fit is believed only 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,11 @@ SMALL = 1e-9  # |ξ| below which the law is computed as an exponential
 FEWEST = 10  # excesses
 GRID = np.concatenate([np.geomspace(1e-4, 0.97, 24), np.geomspace(1.03, 1e4, 24)])  # of 1 + θ·max(y), θ = ξ/σ
 HEAVY = np.geomspace(1.5e4, 1e60, 325)  # the same, where the likelihood still rises: n^ξ for n excesses
+SERIES = 1e-5  # |θ|·max(y) below which the derivative of the profile is taken from its series
+LARGEST = 690.0  # a number's logarithm, up and down
 LOWEST = -1.0  # below it the likelihood has no maximum
+
+Shapes = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -87,25 +92,40 @@ def maximum_likelihood(y: Float[np.ndarray, "n"]) -> Pareto:
     """
     y = _checked(y)
     top, grid = float(y.max()), GRID
-    values = _profiles((grid - 1) / top, y)
+    values = _profiles((grid - 1) / top, y, _shapes_of_grid)
     best = int(np.argmax(values))
     if best == len(grid) - 1:
         grid = np.append(grid, HEAVY)
-        values = _profiles((grid - 1) / top, y)
+        values = _profiles((grid - 1) / top, y, _shapes_of_grid)
         best = int(np.argmax(values))
-    around = np.log(grid[[max(best - 1, 0), min(best + 1, len(grid) - 1)]])
-    lowest = (
-        values[best] - 1e6
-    )  # for ξ ≤ −1, where there is no likelihood: the search subtracts values, so none may be infinite
+    around = (grid[[max(best - 1, 0), best, min(best + 1, len(grid) - 1)]] - 1) / top
+    theta = _flat_point(around, y)
+    if theta is None or np.mean(np.log1p(theta * y)) <= LOWEST:
+        theta = _highest(around, values[best], y)
+    shape = float(np.mean(np.log1p(theta * y)))
+    return Pareto(shape, shape / theta if abs(theta * top) > SMALL else float(y.mean()))
+
+
+def _flat_point(around: np.ndarray, y: np.ndarray) -> float | None:
+    """The θ at which the profile is flat, between the best point of a grid and its neighbour uphill; None if none is sure."""
+    low, middle, high = around
+    sides = (middle, high) if _slope(middle, y) > 0 else (low, middle)
+    if _slope(sides[0], y) <= 0 or _slope(sides[1], y) >= 0:
+        return None
+    return float(brentq(_slope, *sides, args=(y,), xtol=1e-9 / float(y.max()), rtol=1e-9))
+
+
+def _highest(around: np.ndarray, value: float, y: np.ndarray) -> float:
+    """The same by values alone, where the likelihood has its maximum at an end of the grid or next to ξ = −1."""
+    top = float(y.max())
+    lowest = value - 1e6  # for ξ ≤ −1: the search subtracts values, so none may be infinite
     found = minimize_scalar(
         lambda z: -max(float(_profiles(np.array([np.expm1(z) / top]), y)[0]), lowest),
-        bounds=tuple(around),
+        bounds=tuple(np.log1p(around[[0, -1]] * top)),
         method="bounded",
         options={"xatol": 1e-7},
     )
-    theta = float(np.expm1(found.x)) / top
-    shape = float(np.mean(np.log1p(theta * y)))
-    return Pareto(shape, shape / theta if abs(theta * top) > SMALL else float(y.mean()))
+    return float(np.expm1(found.x)) / top
 
 
 def weighted_moments(y: Float[np.ndarray, "n"]) -> Pareto:
@@ -216,13 +236,36 @@ def _likelihood(y: np.ndarray, shape: float, scale: float) -> float:
     return -float(np.log(scale)) - (1 + 1 / shape) * float(np.mean(np.log1p(inside)))
 
 
-def _profiles(thetas: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _shapes(thetas: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The best shape for each θ = ξ/σ: the mean of log(1 + θy)."""
+    return np.log1p(thetas[:, None] * y).mean(axis=1)
+
+
+def _shapes_of_grid(thetas: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The same where no 1 + θ·max(y) is close to 1: one logarithm for as many factors as a product can hold."""
+    size = max(int(LARGEST / np.abs(np.log1p(thetas * y.max())).max()), 1)
+    factors = 1 + thetas[:, None] * np.append(y, np.zeros(-len(y) % size))
+    return np.log(factors.reshape(len(thetas), -1, size).prod(axis=2)).sum(axis=1) / len(y)
+
+
+def _profiles(thetas: np.ndarray, y: np.ndarray, shapes_of: Shapes = _shapes) -> np.ndarray:
     """The mean log density at the best shape for each θ = ξ/σ; −∞ for shapes of −1 and below."""
-    shapes = np.log1p(thetas[:, None] * y).mean(axis=1)
+    shapes = shapes_of(thetas, y)
     straight = np.abs(thetas) * float(y.max()) < SMALL
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.where(straight, -np.log(y.mean()) - 1, -np.log(shapes / thetas) - shapes - 1)
     return np.where(straight | (shapes > LOWEST), found, -np.inf)
+
+
+def _slope(theta: float, y: np.ndarray) -> float:
+    """The derivative of `_profiles` by θ: 1/θ − ξ′/ξ − ξ′ with ξ′ = mean y/(1 + θy); a series where 1/θ cancels."""
+    if abs(theta) * float(y.max()) < SERIES:
+        first, second, third = (float(np.mean(y**power)) for power in (1, 2, 3))
+        half = second / (2 * first)
+        return half - first + theta * (second - 2 * third / (3 * first) + half**2)
+    inside = theta * y
+    slope = float(np.mean(y / (1 + inside)))
+    return 1 / theta - slope / float(np.mean(np.log1p(inside))) - slope
 
 
 def _checked(y: np.ndarray) -> np.ndarray:
