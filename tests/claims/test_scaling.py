@@ -130,7 +130,7 @@ def test_a_cell_learns_and_with_permuted_targets_it_does_not(last_cell) -> None:
     assert row["permuted"] == pytest.approx(row["guess"], rel=0.03)
     assert row["train_loss"] < 1.05 * row["validation_loss"]  # 9 000 parameters overfit 3 800 examples
     assert np.isfinite(row["late"])
-    assert sorted(last_cell["lengths"]["steps"]) == [7, 22, 66, 100, 200]
+    assert sorted(last_cell["lengths"]["steps"]) == [7, 22, 100, 200]
     assert row["parameters"] == pytest.approx(9000, rel=0.05)
     curve = last_cell["curves"]["validation"]
     assert curve.min() == pytest.approx(row["validation_loss"], rel=1e-5)
@@ -145,7 +145,7 @@ def test_the_same_cell_gives_the_same_bits(last_cell) -> None:
 
 
 def test_a_plateau_ends_no_training(monkeypatch) -> None:
-    """Neither the training that counts, nor the control, nor that of half the steps: the step size falls to the last step."""
+    """Neither the training that counts, nor the control, nor a shorter one: the step size falls to the last step."""
     plans, train = [], cells.training.train
 
     class Enough(Exception):
@@ -159,13 +159,13 @@ def test_a_plateau_ends_no_training(monkeypatch) -> None:
             network, loss, data, dataclasses.replace(plan, steps=20, evaluate_every=10), *more, **named
         )
 
-    monkeypatch.setattr(cells, "_tuned", lambda *of: cells._Tuned(0.01, True, {}))
+    monkeypatch.setattr(cells, "_tuned", lambda *of: cells._Tuned(0.01, True, 0.0, {}))
     monkeypatch.setattr(cells.training, "train", shortened)
     cell = next(c for c in Scaling().cells(PLAN) if c.settings == {"kind": "MLP", "place": 4})
     with pytest.raises(Enough):
         cells.measure(PLAN, cell.group(0, 1), Blank(), lambda what, done: None, None)
     assert [plan.stop for plan in plans] == [ValidationLoss()] * 3
-    assert [plan.steps for plan in plans] == [200, 200, 100]
+    assert [plan.steps for plan in plans] == [200, 200, 7]
 
 
 def setting():
@@ -190,19 +190,36 @@ def asked(monkeypatch):
 
 @pytest.mark.parametrize(("place", "trainings"), [(0, 1), (1, 2), (2, 3), (-2, 3)])
 def test_every_size_has_a_step_size_of_its_own(place, trainings, asked) -> None:
-    plan = dataclasses.replace(PLAN, step_sizes=(0.05, 0.1, 0.2))
-    found = cells._tuned(setting(), place, plan, lambda done: None)
-    assert found == cells._Tuned(0.1 * 2.0**place, True, {"best": 1.0})
+    found = cells._tuned(setting(), place, (0.05, 0.1, 0.2), 66, lambda done: None)
+    assert found == cells._Tuned(0.1 * 2.0**place, True, 0.0, {"best": 1.0})
     assert len(asked) == trainings
-    assert {(at, steps) for at, _, steps in asked} == {(place, plan.steps // 3)}
+    assert {(at, steps) for at, _, steps in asked} == {(place, 66)}
     assert [len(tried) for _, tried, _ in asked] == [3, *[1] * (trainings - 1)]
 
 
 def test_a_step_size_at_the_end_of_what_was_tried_is_not_inside(asked) -> None:
-    found = cells._tuned(
-        setting(), -6, dataclasses.replace(PLAN, step_sizes=(0.05, 0.1, 0.2)), lambda done: None
-    )
+    found = cells._tuned(setting(), -6, (0.05, 0.1, 0.2), 66, lambda done: None)
     assert (found.step_size, found.inside) == (0.05 / 8, False)
+
+
+@pytest.mark.parametrize(("place", "steps"), [(0, 66), (2, 66), (3, 100), (4, 100)])
+def test_step_sizes_are_tried_for_half_of_the_steps_at_the_two_largest_sizes(
+    place, steps, monkeypatch
+) -> None:
+    tried = []
+
+    class Enough(Exception):
+        pass
+
+    def tuned(setting, place, grid, steps, progress):
+        tried.append((place, grid, steps))
+        raise Enough
+
+    monkeypatch.setattr(cells, "_tuned", tuned)
+    cell = next(c for c in Scaling().cells(PLAN) if c.settings == {"kind": "MLP", "place": place})
+    with pytest.raises(Enough):
+        cells.measure(PLAN, cell.group(0, 1), Blank(), lambda what, done: None, None)
+    assert tried == [(place, PLAN.step_sizes, steps)]
 
 
 @pytest.mark.parametrize(("step_size", "regret"), [(0.1, -1), (0.2, 1), (0.05, 1), (1.6, np.inf)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -46,7 +46,7 @@ NEXT = 2.0  # between step sizes of the grid, and those of the checks
 EXTENSIONS = 3  # of the grid
 CORRUPTED = 0.1  # of the inputs, for the loss with noise
 SEEN = 4096  # training examples whose loss is measured
-TUNING = 3  # the part of all steps that step sizes are tried for
+TUNING, LARGE = 3, 2  # the part of all steps that step sizes are tried for, and that at the two largest sizes
 SHORTER = (27, 9)  # parts of all steps for which a size is trained too
 FEW = 10  # evaluations of these
 
@@ -58,7 +58,15 @@ def measure(
     progress("drawing examples", 0.0)
     setting = _setting(plan, kind, seed)
     clock.lap("data")
-    tuned = _tuned(setting, place, plan, lambda done: progress("trying step sizes", 0.02 + 0.3 * done))
+    large = place >= len(plan.sizes) - 2
+    tuning = plan.steps // (LARGE if large else TUNING)
+    tuned = _tuned(
+        setting,
+        place,
+        plan.step_sizes,
+        tuning,
+        lambda done: progress("trying step sizes", 0.02 + 0.35 * done),
+    )
     clock.lap("tuning")
     task, about = setting.task, {"kind": kind, "place": place, "seed": seed}
     result = _trained(
@@ -66,30 +74,25 @@ def measure(
         place,
         [tuned.step_size],
         plan.steps,
-        lambda done: progress("training", 0.35 + 0.25 * done),
+        lambda done: progress("training", 0.4 + 0.26 * done),
     )
     _check_ended(kind, result)
     clock.lap("training")
-    progress("training with permuted targets", 0.6)
+    progress("training with permuted targets", 0.66)
     shuffled = setting.permuted(seed)
     control = _trained(shuffled, place, [tuned.step_size], plan.steps)
     clock.lap("control")
-    late = regret = short_regret = float("nan")
+    late = tuned.log - _logs(result)[0] if large else float("nan")
+    regret = short_regret = float("nan")
     lengths = [_length(setting, place, plan.steps, result), tuned.length]
-    if place >= len(plan.sizes) - 2:
-        progress("training for half of the steps", 0.85)
-        half = _trained(setting, place, [tuned.step_size], plan.steps // 2)
-        late = _logs(half)[0] - _logs(result)[0]
-        lengths.append(_length(setting, place, plan.steps // 2, half))
-        clock.lap("half")
-    progress("shorter trainings", 0.95)
+    progress("shorter trainings", 0.92)
     for part in SHORTER:
         short = _trained(setting, place, [tuned.step_size], plan.steps // part, looks=FEW)
         _check_ended(kind, short)
         lengths.append(_length(setting, place, plan.steps // part, short))
     clock.lap("shorter")
     if place == len(plan.sizes) // 2:
-        progress("checking the step size", 0.97)
+        progress("checking the step size", 0.95)
         regret = _regret(setting, place, tuned.step_size, result, plan.steps, LOOKS)
         short_regret = _regret(setting, place, tuned.step_size, short, plan.steps // SHORTER[-1], FEW)
         clock.lap("check")
@@ -267,17 +270,21 @@ class _Tuned:
 
     Arguments:
         inside: whether it lies inside its grid.
+        log: of its validation loss.
         length: the training with it.
     """
 
     step_size: float
     inside: bool
+    log: float
     length: dict[str, Any]
 
 
-def _tuned(setting: _Setting, place: int, plan: ScalingPlan, progress: Callable[[float], None]) -> _Tuned:
-    """The step size with the least validation loss after a third of the steps; the grid goes on where its end is the best."""
-    steps, new = plan.steps // TUNING, list(plan.step_sizes)
+def _tuned(
+    setting: _Setting, place: int, grid: Sequence[float], steps: int, progress: Callable[[float], None]
+) -> _Tuned:
+    """The step size with the least validation loss after so many steps; the grid goes on where its end is the best."""
+    new = list(grid)
     found: dict[float, float] = {}
     trained: dict[float, tuple[TrainingResult, int]] = {}
     for extension in range(EXTENSIONS + 1):
@@ -292,7 +299,7 @@ def _tuned(setting: _Setting, place: int, plan: ScalingPlan, progress: Callable[
         if inside or extension == EXTENSIONS:
             break
         new = [chosen / NEXT if chosen == tried[0] else chosen * NEXT]
-    return _Tuned(chosen, inside, _length(setting, place, steps, *trained[chosen]))
+    return _Tuned(chosen, inside, found[chosen], _length(setting, place, steps, *trained[chosen]))
 
 
 def _length(
@@ -323,7 +330,9 @@ def _logs(result: TrainingResult) -> list[float]:
 
 def _check_ended(kind: Kind, result: TrainingResult) -> None:
     if result.endings[0] is Ending.DIVERGED:
-        raise NumericalFailure(f"Training of the {kind} diverged at the step size of a third of the steps.")
+        raise NumericalFailure(
+            f"Training of the {kind} diverged at the step size that was chosen for fewer steps."
+        )
 
 
 def _trained(
@@ -389,7 +398,7 @@ _MEANINGS = {
     "kind": "of network",
     "place": "of the size, from the smallest",
     "parameters": "all of them, with tables and read-out",
-    "step_size": "chosen after a third of the steps",
+    "step_size": "chosen after a third of the steps, or half of them at the two largest sizes",
     "loss": "mean on test data: cross-entropy in nats, or half the square",
     "noisy": "the same with a tenth of the inputs exchanged",
     "train_loss": "on training examples",

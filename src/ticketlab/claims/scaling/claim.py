@@ -26,7 +26,7 @@ __all__ = ["Scaling", "ScalingPlan"]
 
 WORK = {"MLP": 0.2, "CNN": 0.7, "GRU": 1.0, "LSTM": 1.0, "transformer": 1.3}
 STARTING = 20_000  # parameters whose training costs as much as what does not depend on size
-HALF, CHECK = 1.15, 1.7  # times the work: training for half of the steps too, and with other step sizes
+HALF, CHECK = 1.15, 1.7  # times the work: step sizes tried for half of the steps, and for all
 
 
 @dataclass(frozen=True)
@@ -116,15 +116,15 @@ class Scaling(Study):
         "Every architecture grows in width alone. Its size is the total number of parameters, with tables and read-out: at small "
         "sizes exponents depend on what is counted [Pearce & Song 2024].",
         "All are trained alike: by Adam, with one schedule, batch and number of steps, from a seed's split and data order. Step "
-        "sizes are tried at every size, for a third of the steps, and more of them where the best one is the smallest or the "
-        "largest. They are on the scale of maximal update [Yang et al. 2022], so that those of all widths lie close together. At "
-        "the middle size half and twice the step size are tried for all steps too.",
+        "sizes are tried at every size, for a third of the steps, or half of them at the two largest sizes, and more step sizes "
+        "where the best one is the smallest or the largest. They are on the scale of maximal update [Yang et al. 2022], so that "
+        "those of all widths lie close together. At the middle size half and twice the step size are tried for all steps too.",
         "The loss is that on test data at the step that validation prefers. The step size rises, then falls along half a cosine, "
-        "and every training takes all its steps. At the two largest sizes a training of half the steps tells whether more would "
+        "and every training takes all its steps. At the two largest sizes half of the steps tell whether more would "
         "change the exponent. At no size may fewer steps lead to a smaller validation loss, by more than 1 % in the mean over "
         "seeds.",
         "Losses at equal computation are another thing, with an exponent of their own. For them every size is trained for a "
-        "third, a ninth and a 27th of the steps too, each time with a decay of its own: on the way of a longer "
+        "third (or half), a ninth and a 27th of the steps too, each time with a decay of its own: on the way of a longer "
         "training the loss is that of a step size that has not fallen yet. Operations are those of all products, counted in the "
         "program, three times those of a forward pass. For a computation the best size is chosen on validation data, and used "
         "only if a smaller and a larger one are worse [Hoffmann et al. 2022].",

@@ -327,6 +327,8 @@ def _transfer(kind: str, tables: Tables) -> str | None:
     """
     rows = _rows(kind, tables)
     tried = np.isfinite(rows["regret"].astype(float))
+    if not tried.any():
+        return f"No other step size was tried for all steps of the {kind}."
     regret = float(rows["regret"][tried].astype(float).mean())
     if regret <= REGRET:
         return None
