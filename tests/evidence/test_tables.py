@@ -1,6 +1,9 @@
 """Tables are taken apart and put together without a change to what they hold."""
 
+from math import nan
+
 import numpy as np
+import pytest
 
 from ticketlab.evidence.tables import Table, concatenate
 
@@ -38,3 +41,22 @@ def test_tables_of_no_rows_take_nothing_from_the_others():
     for tables in ([TABLE], [none, TABLE], [TABLE, none], [none, TABLE, none]):
         assert concatenate("all", tables).rows() == ROWS
     assert len(concatenate("all", [none, none])) == 0
+
+
+def test_rows_without_a_value_are_found_by_that():
+    table = Table.from_rows(
+        "limits", [{"limit": v, "seed": s} for s, v in enumerate((nan, 1.0, float("nan")))]
+    )
+    assert list(table.by("limit")) == [(nan,), (1.0,)]
+    assert table.by("limit")[nan,]["seed"].tolist() == table.where(limit=nan)["seed"].tolist() == [0, 2]
+
+
+def test_no_row_and_no_part_may_lack_a_column_or_have_one_of_its_own():
+    fewer = Table.from_rows("losses", [{"seed": 0}])
+    more = [{"seed": 0}, {"seed": 1, "loss": 0.1}]
+    for rows in (more, more[::-1]):
+        with pytest.raises(ValueError, match="'seed', 'loss'"):
+            Table.from_rows("losses", rows)
+    for parts in ([TABLE, fewer], [fewer, TABLE]):
+        with pytest.raises(ValueError, match="'seed', 'step', 'loss'"):
+            concatenate("all", parts)

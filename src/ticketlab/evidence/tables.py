@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -61,10 +62,15 @@ class Table:
         meanings: Mapping[str, str] | None = None,
         measured: bool = False,
     ) -> Table:
-        """A table from dictionaries that all have the same keys, in the order of the first."""
+        """A table from dictionaries that all have the same keys, in the order of the first; ValueError if they have not."""
         rows = list(rows)
         units, meanings = units or {}, meanings or {}
         keys: Sequence[str] = list(rows[0]) if rows else []
+        for row in rows:
+            if row.keys() != rows[0].keys():
+                raise ValueError(
+                    f"the rows of {name!r} have the keys {keys} and {list(row)}; give each the same"
+                )
         columns = tuple(
             Column(k, _typed([row[k] for row in rows]), units.get(k, ""), meanings.get(k, "")) for k in keys
         )
@@ -82,13 +88,13 @@ class Table:
         )
 
     def where(self, **equal: Any) -> Table:
-        """The rows in which every named column equals the given value; found once, since a table does not change."""
+        """The rows in which every named column equals the given value, NaN a NaN; found once, since a table does not change."""
         asked = tuple(equal.items())
         if asked in self._parts:
             return self._parts[asked]
         keep = np.ones(len(self), bool)
         for column, value in asked:
-            keep &= self[column] == value
+            keep &= np.isnan(self[column]) if value != value else self[column] == value
         return self if keep.all() else self._parts.setdefault(asked, self.taken(keep))
 
     def taken(self, rows: np.ndarray) -> Table:
@@ -104,8 +110,9 @@ class Table:
         )
 
     def by(self, *columns: str) -> dict[tuple[Any, ...], Table]:
-        """The rows by the values of some columns, in the order in which these appear."""
-        keys = list(zip(*(self[c].tolist() for c in columns), strict=True))
+        """The rows by the values of some columns, in the order in which these appear; every NaN is one value, `math.nan`."""
+        values = ([nan if v != v else v for v in self[c].tolist()] for c in columns)
+        keys = list(zip(*values, strict=True))
         return {key: self.where(**dict(zip(columns, key, strict=True))) for key in dict.fromkeys(keys)}
 
     def along(self, column: str) -> list[tuple[Any, Table]]:
@@ -166,9 +173,15 @@ class Table:
 
 
 def concatenate(name: str, tables: Sequence[Table]) -> Table:
-    """The rows of tables with the same columns, in order; tables of no rows may have no columns."""
+    """The rows of tables with the same columns, in order; tables of no rows may have no columns. ValueError if others differ."""
     filled = [t for t in tables if t.columns]
     first = filled[0] if filled else tables[0]
+    for of in filled:
+        names = [[c.name for c in t.columns] for t in (first, of)]
+        if set(names[0]) != set(names[1]):
+            raise ValueError(
+                f"the parts of {name!r} have the columns {names[0]} and {names[1]}; give each the same"
+            )
     columns = tuple(
         Column(c.name, np.concatenate([t[c.name] for t in filled]), c.unit, c.meaning) for c in first.columns
     )

@@ -98,6 +98,8 @@ def test_images_are_resized_on_request() -> None:
         ([png_of_16_bits(0, 1)], "pixels of 16 bits a channel in image 0"),
         ([png_of_16_bits(2, 3)], "pixels of 16 bits a channel in image 0"),
         ([png_of_16_bits(6, 4)], "pixels of 16 bits a channel in image 0"),
+        ([b"P6\n1 1\n65535\n" + bytes(6)], "pixels of 16 bits a channel in image 0"),
+        ([b"P3\n1 1\n1023\n1 2 3\n"], "pixels of 16 bits a channel in image 0"),
         ([], "no images"),
     ],
 )

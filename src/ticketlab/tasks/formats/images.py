@@ -102,7 +102,7 @@ def _opened(content: bytes, origin: str, side: int | None, limit: int) -> _Image
     """One image. Transparent pixels are shown on white."""
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            deep = any(";16" in str(tile[3]) for tile in image.tile)  # Pillow would drop half of each number
+            deep = any(_is_deep(tile[3]) for tile in image.tile)
             if deep or image.mode not in GREY + COLOURED:
                 raise UserError(
                     f"pixels of {'16 bits a channel' if deep else f'mode {image.mode!r}'} in {origin}",
@@ -134,6 +134,15 @@ def _opened(content: bytes, origin: str, side: int | None, limit: int) -> _Image
             "a whole image file",
             "Copy or download it again, or remove it.",
         ) from error
+
+
+def _is_deep(arguments: object) -> bool:
+    """Whether Pillow would drop half of each number: its decoder's arguments name 16 bits, or PPM's largest number."""
+    match arguments:
+        case (str(mode), int(largest)) if mode in GREY + COLOURED:
+            return largest > 255
+        case _:
+            return ";16" in str(arguments)
 
 
 def _on_white(image: Image.Image) -> tuple[Image.Image, bool]:
