@@ -141,6 +141,11 @@ def test_halves_of_sound_chains_agree(seeds):
     assert sum(gates.halves_agree().passed(of) is None for of in found) >= 19
 
 
+@pytest.mark.parametrize(("fitted", "said"), [(0.9863, "98.63 %"), (4055 / 4096, "98.999 %"), (0.5, "50 %")])
+def test_a_share_below_what_is_required_is_not_rounded_to_it(fitted, said):
+    assert f"Only {said} of the runs" in gates.fits(rule.ARMS).passed(tables(World(fitted=fitted)))
+
+
 def without(table, *names):
     return dataclasses.replace(table, columns=tuple(c for c in table.columns if c.name not in names))
 

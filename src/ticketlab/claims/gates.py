@@ -11,6 +11,7 @@ import numpy as np
 
 from ticketlab.claims.asking import Part, no_misses
 from ticketlab.claims.headroom import LEAST, share
+from ticketlab.claims.wording import percent
 from ticketlab.evidence.tables import Column, Table
 from ticketlab.laws.formulae import Gate, Tables
 from ticketlab.laws.rules import USUAL, Levels
@@ -43,8 +44,8 @@ def skill_gate(examples_of: Callable[[Tables], Table], columns: tuple[str, ...])
         )
         least = f"{100 * LEAST:g} %"
         return (
-            f"{who} better than guessing: of what guessing leaves to be gained {it} {_percent(best.mean)} (at least "
-            f"{_percent(best.lower(levels.smaller))}), and {least} is required."
+            f"{who} better than guessing: of what guessing leaves to be gained {it} {percent(best.mean)} (at least "
+            f"{percent(best.lower(levels.smaller))}), and {least} is required."
         )
 
     opens = "More training examples, or a network that learns this task, would make it a question."
@@ -87,7 +88,3 @@ def _gain(learnt: Table, column: str) -> float:
     """The share of the headroom above guessing that one seed's scores gain."""
     guess = float(np.mean(learnt["guess"]))
     return (float(np.mean(learnt[column])) - guess) / max(1 - guess, 1 / len(learnt))
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %".replace("-", "−")

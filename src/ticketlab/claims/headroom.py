@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from ticketlab.claims import wording
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, paired_difference
 from ticketlab.laws.scale import Scale
@@ -52,4 +53,4 @@ def difference(examples: Table, one: str, other: str) -> Difference:
 
 def percent(examples: Table, column: str) -> str:
     """A mean score in words."""
-    return f"{100 * float(np.mean(examples[column])):.1f} %"
+    return wording.percent(float(np.mean(examples[column])))

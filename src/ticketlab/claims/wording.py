@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["listed", "margin_words", "more_points", "number", "plural", "points", "sentence"]
+from ticketlab.figures.wording import fixed
+
+__all__ = [
+    "listed", "margin_words", "more_points", "number", "percent", "plural", "points", "sentence", "weights_kept",
+]  # fmt: skip
 
 
 def sentence(words: str) -> str:
@@ -14,7 +18,7 @@ def sentence(words: str) -> str:
 
 def points(fraction: float) -> str:
     """In points, with a typographic minus."""
-    return f"{100 * fraction:+.2f}".replace("-", "−")
+    return f"{100 * fraction:+z.2f}".replace("-", "−")
 
 
 def more_points(fraction: float) -> str:
@@ -33,8 +37,18 @@ def plural(count: float, noun: str) -> str:
 
 
 def number(value: float) -> str:
-    """Two digits, with a typographic minus."""
-    return f"{value:.2g}".replace("-", "−")
+    """Two digits, the whole part in full, with a typographic minus."""
+    return (f"{value:.2g}" if abs(value) < 99.5 else f"{value:.0f}").replace("-", "−")
+
+
+def percent(fraction: float) -> str:
+    """ "11.8 %"."""
+    return f"{fixed(100 * fraction, 1)} %"
+
+
+def weights_kept(density: float) -> str:
+    """ "11.8 % of the weights", with two digits of less than a tenth of a per cent."""
+    return f"{percent(density) if density >= 1e-3 else f'{number(100 * density)} %'} of the weights"
 
 
 def listed(names: Sequence[str], last: str = "and") -> str:

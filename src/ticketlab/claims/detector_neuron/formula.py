@@ -30,7 +30,7 @@ import numpy as np
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import columns, three
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.wording import number
+from ticketlab.claims.wording import number, plural
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
@@ -185,8 +185,8 @@ def _best_read(source: str, tables: Tables) -> str:
     who = "The best of the linear filters" if source == FILTERS else f"The best unit of the {source}"
     reliable = int(np.sum(best["reach"] >= 1))
     said = (
-        f"{who} has a held-out AUC of {auc:.3f} and a J of {youden:.2f}, on average over seeds; in {reliable} of {len(best)} "
-        "seeds it is a reliable detector"
+        f"{who} has a held-out AUC of {auc:.3f} and a J of {youden:.2f}, on average over seeds; in {reliable} of "
+        f"{plural(len(best), 'seed')} it is a reliable detector"
     )
     return said if BEST in tables else f"{said}. {SAME_HALF}"
 

@@ -30,7 +30,9 @@ import numpy as np
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import columns, three
 from ticketlab.claims.headroom import share
+from ticketlab.claims.wording import percent
 from ticketlab.evidence.tables import Table
+from ticketlab.figures.wording import fixed
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
 from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule, Within
@@ -120,7 +122,7 @@ def _gain(tables: Tables, source: str) -> np.ndarray:
 
 
 def _points(values: np.ndarray) -> str:
-    return f"{float(np.mean(values)):.3f}".replace("-", "−")
+    return fixed(float(np.mean(values)), 3)
 
 
 def _gains(control: str) -> Question:
@@ -343,8 +345,8 @@ def _task() -> Gate:
         if not gain.decidable or gain.lower(levels.smaller) > DOES:
             return None
         return (
-            f"The ticket does not do the task: of the headroom above guessing it gains {100 * gain.mean:.1f} %, and more than "
-            f"{100 * DOES:g} % is required."
+            f"The ticket does not do the task: of the headroom above guessing it gains {percent(gain.mean)} (at least "
+            f"{percent(gain.lower(levels.smaller))}), and more than {100 * DOES:g} % is required."
         )
 
     return Gate(

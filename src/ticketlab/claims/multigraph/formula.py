@@ -27,7 +27,7 @@ from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import scores, three
 from ticketlab.claims.gates import FITTED, fitted_gate, skill_gate
 from ticketlab.claims.headroom import LEAST
-from ticketlab.claims.wording import margin_words
+from ticketlab.claims.wording import margin_words, plural
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
 from ticketlab.laws.rules import USUAL, Above, Below, Levels, Within
@@ -199,15 +199,15 @@ def _answers(arm: str) -> Question:
 def rule(margin: float, bits: int) -> str:
     """What happens for each outcome."""
     return (
-        f"The claim holds if six statements are true. A mask of {bits} digits gives the multigraph the trained network's test "
-        f"score, to within {margin_words(margin)}. Another mask loses less than a tenth of the headroom of a network that has "
-        "fitted permuted labels, on those labels. With all its edges, the multigraph gains less than a tenth of the headroom "
-        "above guessing. Its best unit then gains less than a tenth of what chance leaves, and so does a linear read-out. Under "
-        "random masks it gains less than a tenth of the headroom too. It fails if one of them is false. Otherwise it is "
-        "undecided. It is also undecided if the target has learnt nothing, or has not fitted permuted labels. What the measures "
-        "say of random networks are side questions. Of learned masks, what a low score would decide is undecided if in some seed "
-        f"the search with that score gained less than {100 * FITTED:g} % of what guessing leaves on its training labels, or less "
-        f"than {100 * LEAST:g} % on permuted ones."
+        f"The claim holds if six statements are true. A mask of {plural(bits, 'digit')} gives the multigraph the trained "
+        f"network's test score, to within {margin_words(margin)}. Another mask loses less than a tenth of the headroom of a "
+        "network that has fitted permuted labels, on those labels. With all its edges, the multigraph gains less than a tenth of "
+        "the headroom above guessing. Its best unit then gains less than a tenth of what chance leaves, and so does a linear "
+        "read-out. Under random masks it gains less than a tenth of the headroom too. It fails if one of them is false. "
+        "Otherwise it is undecided. It is also undecided if the target has learnt nothing, or has not fitted permuted labels. "
+        "What the measures say of random networks are side questions. Of learned masks, what a low score would decide is "
+        f"undecided if in some seed the search with that score gained less than {100 * FITTED:g} % of what guessing leaves on "
+        f"its training labels, or less than {100 * LEAST:g} % on permuted ones."
     )
 
 

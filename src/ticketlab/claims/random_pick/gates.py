@@ -49,7 +49,7 @@ def fits(arms: Sequence[str]) -> Gate:
         least = min(float(np.min(rows_of(arm, tables)["fitted"])) for arm in arms)
         if least >= FITTED:
             return None
-        return f"Only {number(100 * least)} % of the runs of one arm fit the training examples; {100 * FITTED:g} % are required."
+        return f"Only {100 * least:.5g} % of the runs of one arm fit the training examples; {100 * FITTED:g} % are required."
 
     return Gate("fits", "training runs fit", passed, "More steps, or another step size, would let them fit.")
 
@@ -59,7 +59,7 @@ def fits_shuffled() -> Gate:
         least = float(np.min(shuffled("fitted", tables)))
         if least >= FITTED:
             return None
-        return f"Only {number(100 * least)} % of the runs of a seed fit the shuffled labels; {100 * FITTED:g} % are required."
+        return f"Only {100 * least:.5g} % of the runs of a seed fit the shuffled labels; {100 * FITTED:g} % are required."
 
     return Gate(
         "fits-shuffled", "training runs fit shuffled labels", passed, "More steps would let them fit."

@@ -33,6 +33,7 @@ from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import no_misses, three
 from ticketlab.claims.tail_exponent.over_tasks import OverTasks, by_task, mean_over_tasks, rank_correlation
 from ticketlab.claims.wording import listed, plural
+from ticketlab.figures.wording import fixed
 from ticketlab.laws.difference import of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
 from ticketlab.laws.rules import USUAL, Above, Below, Levels
@@ -183,17 +184,13 @@ def _read(of: str, tables: Tables) -> str:
     predicted, measured = (values.mean(axis=1) for values in (found.predicted, found.measured))
     tasks = len(np.unique(found.task))
     return (
-        f"Over {len(found.task)} pairs of {tasks} tasks the tail predicts exponents from {_three(predicted.min())} to "
-        f"{_three(predicted.max())}, and {NETWORKS[of]} have {_three(measured.min())} to {_three(measured.max())}"
+        f"Over {len(found.task)} pairs of {tasks} tasks the tail predicts exponents from {fixed(predicted.min(), 3)} to "
+        f"{fixed(predicted.max(), 3)}, and {NETWORKS[of]} have {fixed(measured.min(), 3)} to {fixed(measured.max(), 3)}"
     )
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %".replace("-", "−")
-
-
-def _three(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
+    return f"{fixed(100 * share, 0)} %"
 
 
 # --- gates ---

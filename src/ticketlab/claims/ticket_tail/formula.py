@@ -25,8 +25,9 @@ import numpy as np
 from ticketlab.claims.answers import claim_verdict, headline, side_verdicts
 from ticketlab.claims.asking import columns, three
 from ticketlab.claims.ticket_tail.measures import LOG, top
-from ticketlab.claims.wording import number
+from ticketlab.claims.wording import number, percent
 from ticketlab.evidence.tables import Table
+from ticketlab.figures.wording import fixed
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
 from ticketlab.laws.rules import USUAL, Above, Levels, Within
@@ -221,9 +222,9 @@ def _many(kind: str) -> str:
 
 def _shape_read(kind: str, tables: Tables) -> str:
     rows = _rows(kind, "tails", tables)
-    shape, normal = (_two(float(np.mean(rows[name]))) for name in ("shape", "normal_shape"))
+    shape, normal = (fixed(float(np.mean(rows[name])), 2) for name in ("shape", "normal_shape"))
     first = "best" if "best" in columns(rows) else "best_1"  # older runs have the tail's prediction of it
-    best = [_percent(float(np.mean(rows[name]))) for name in (first, "best_10", "best_100")]
+    best = [percent(float(np.mean(rows[name]))) for name in (first, "best_10", "best_100")]
     count = _grouped(int(rows["tickets"][0]))
     return (
         f"The tail of {_many(kind)} has the shape {shape}, a normal law's is {normal} there. The best of {count} explains "
@@ -235,7 +236,7 @@ def _gain_read(kind: str, tables: Tables) -> str:
     rows = _rows(kind, "gains", tables)
     ratio, normal = float(np.mean(rows["last"] / rows["before"])), float(rows["normal_ratio"][0])
     return (
-        f"Each tenfold of {_many(kind)} buys {_two(ratio)} times the gain of the one before, and {_two(normal)} under a "
+        f"Each tenfold of {_many(kind)} buys {fixed(ratio, 2)} times the gain of the one before, and {fixed(normal, 2)} under a "
         "normal law"
     )
 
@@ -267,14 +268,6 @@ def _prediction_read(kind: str, tables: Tables) -> str:
 
 def _three(value: float) -> str:
     return f"{value:.2g}".replace("-", "−")
-
-
-def _two(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %".replace("-", "−")
 
 
 def _grouped(count: int) -> str:
@@ -321,8 +314,8 @@ def _skill(kind: str, tables: Tables, levels: Levels = USUAL) -> str | None:
     if not gain.decidable or gain.lower(levels.smaller) > 0:
         return None
     return (
-        f"Held out, the best {kind} explains {_percent(float(np.mean(rows['held_out'])))} of the targets' variance, and "
-        f"{_percent(float(np.mean(rows['permuted'])))} of permuted targets: {'not for certain' if gain.mean > 0 else 'no'} more "
+        f"Held out, the best {kind} explains {percent(float(np.mean(rows['held_out'])))} of the targets' variance, and "
+        f"{percent(float(np.mean(rows['permuted'])))} of permuted targets: {'not for certain' if gain.mean > 0 else 'no'} more "
         "than chance."
     )
 
@@ -331,7 +324,7 @@ def _noise(kind: str, tables: Tables) -> str | None:
     ratio = float(np.mean(_rows(kind, "tails", tables)["reliability"]))
     if ratio >= RELIABLE:
         return None
-    return f"Of what differs between {_many(kind)}, {_percent(1 - ratio)} is noise of the test set, and at most 5 % may be."
+    return f"Of what differs between {_many(kind)}, {percent(1 - ratio)} is noise of the test set, and at most 5 % may be."
 
 
 def _agreement(kind: str, tables: Tables) -> str | None:
@@ -347,7 +340,7 @@ def _ties(kind: str, tables: Tables) -> str | None:
     distinct = float(np.min(_rows(kind, "tails", tables)["distinct"]))
     if distinct >= DISTINCT:
         return None
-    return f"Of the best {_many(kind)} only {_percent(distinct)} have a quality of their own: a tail needs a continuous one."
+    return f"Of the best {_many(kind)} only {percent(distinct)} have a quality of their own: a tail needs a continuous one."
 
 
 # --- the claim ---

@@ -16,8 +16,9 @@ from ticketlab.claims.asking import Part, scores, three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.learned.halfway import rows_of_arms
 from ticketlab.claims.learned.questions import BEHIND, CONTROL, CONVERGED, Asked, converged, found, not_behind
-from ticketlab.claims.wording import more_points
+from ticketlab.claims.wording import more_points, weights_kept
 from ticketlab.evidence.tables import Table
+from ticketlab.figures.wording import fixed
 from ticketlab.laws.difference import Difference, paired_difference
 from ticketlab.laws.formulae import Formula, Gate, Gated, Question, Tables, answer
 from ticketlab.laws.rules import USUAL, Above, Levels
@@ -135,7 +136,7 @@ def conclude(
         widths, edges: whether several widths have been run, and the multigraph, so that their side questions can be asked.
     """
     whole = answer(formula(margin), tables, levels)
-    kept = f"{100 * float(np.mean(_arm(tables, 'ticket')['density'])):.1f} % of the weights"
+    kept = weights_kept(float(np.mean(_arm(tables, "ticket")["density"])))
     says = {
         Outcome.HOLDS: f"The random network contains a subnetwork, {kept}, that is as accurate as the trained network. No weight "
         "was trained.",
@@ -172,8 +173,7 @@ def _widths_read(tables: Tables) -> str:
     examples = tables["examples"]
     ends = [float(size) for size in (np.min(examples["size"]), np.max(examples["size"]))]
     scores = [
-        f"{100 * float(np.mean(examples.where(size=ends[0])[arm])):.1f} to "
-        f"{100 * float(np.mean(examples.where(size=ends[1])[arm])):.1f} %"
+        " to ".join(fixed(100 * float(np.mean(examples.where(size=end)[arm])), 1) for end in ends) + " %"
         for arm in ("ticket", "dense")
     ]
     return (
