@@ -418,6 +418,7 @@ def test_the_brief_says_all_sides(prizes, evidence):
     [
         (UntrainedSubnetworkPlan, {"seeds": 0}, "seeds=0"),
         (UntrainedSubnetworkPlan, {"density": 0.0}, "density=0"),
+        (UntrainedSubnetworkPlan, {"density": 1.0}, "nothing to choose"),
         (UntrainedSubnetworkPlan, {"densities": (0.5, 1.2)}, "density=1.2"),
         (UntrainedSubnetworkPlan, {"widths": (1.0,)}, "factors other than 1"),
         (UntrainedSubnetworkPlan, {"widths": (0.5, 0.5)}, "each once"),
@@ -431,6 +432,7 @@ def test_the_brief_says_all_sides(prizes, evidence):
         (UntrainedSubnetworkPlan, {"margin": 0.0}, "margin=0.0"),
         (UntrainedSubnetworkPlan, {"steps": 0}, "steps=0"),
         (MultiPrizePlan, {"density": 1.5}, "density=1.5"),
+        (MultiPrizePlan, {"density": 1.0}, "nothing to choose"),
         (MultiPrizePlan, {"network": MLP(activation=Activation.SIGN)}, "full-precision side"),
         (MultiPrizePlan, {"batch": 0}, "batch=0"),
     ],

@@ -67,7 +67,7 @@ class MultiPrizePlan:
         plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.drawn_at_random(self.network, "asks what is in a random network")
         plan_checks.margin_inside(self.margin)
-        plan_checks.kept_fraction(self.density)
+        plan_checks.fraction(self, "density", hint="With all weights kept there is nothing to choose.")
         if self.network.activation is Activation.SIGN:
             raise UserError(
                 "a network of sign activations as the full-precision side",

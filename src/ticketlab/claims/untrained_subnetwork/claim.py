@@ -84,7 +84,8 @@ class UntrainedSubnetworkPlan:
         plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.drawn_at_random(self.network, "asks what is in a random network")
         plan_checks.margin_inside(self.margin)
-        plan_checks.kept_fraction(self.density, *self.densities)
+        plan_checks.fraction(self, "density", hint="With all weights kept there is nothing to choose.")
+        plan_checks.kept_fraction(*self.densities)
         for width in self.widths:
             if not 0 < width < np.inf or width == 1:
                 raise UserError(
