@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ticketlab.claims.answers import closed as closed_gates
 from ticketlab.claims.masking_is_training.formula import CONTROL, PREREGISTERED, conclude, formula
 from ticketlab.claims.masking_is_training.planted import World, planted
 from ticketlab.evidence.tables import Table
@@ -196,6 +197,23 @@ def test_what_grew_is_not_asked_where_its_twin_has_nothing_to_lose():
     assert "or nothing could be worse by as much" in found["claim", ""].reading
     assert "for then there is nothing to lose" in found["claim", ""].rule
     assert verdicts(grown=0.28)["claim", ""].outcome is FAILS  # the twin gains a fifth of the headroom
+
+
+@pytest.mark.parametrize(("shrank", "outcome"), [(0.02, UNDECIDED), (0.5, FAILS), (0.98, UNDECIDED)])
+def test_where_nearly_all_removed_weights_shrank_there_is_nothing_to_choose(shrank, outcome):
+    """With strong decay all of them shrink: what shrank, and equally many at random, are the same weights."""
+    whole, sample = formula(), Sample(5, 500, 0.99, 0.5)
+    world = World(shrunk=(0.0, 0.0), grown=0.0, shrank=shrank)
+    found = answer(whole, planted(world, sample, np.random.default_rng(0)))
+    assert found.outcome is outcome
+    assert {q.outcome for q in found.questions() if q.formula.key in ("shrunk", "grown")} == {outcome}
+    closed = outcome is UNDECIDED
+    assert (
+        any("two choices of equally many are nearly the same" in said for said in closed_gates(found))
+        is closed
+    )
+    better = dataclasses.replace(world, shrunk=(0.3, 0.3), grown=-0.3)
+    assert answer(whole, planted(better, sample, np.random.default_rng(0))).outcome is HOLDS
 
 
 def test_a_network_that_was_hardly_trained_decides_nothing():

@@ -12,7 +12,8 @@ labels were permuted. It must be better than both. Zeroing only those that grew 
 counts. A twin has the same counts, so that only the choice differs. All of these are by a tenth of the headroom too. The network
 as it was drawn guesses, so it can hardly be made worse; comparisons with it are side questions, about the sign alone.
 
-A twin that guesses has nothing to lose, so nothing can be worse by that much; then this question is undecided.
+A twin that guesses has nothing to lose, so nothing can be worse by that much; then this question is undecided. And where
+training shrank nearly all removed weights, or hardly any, a random choice of equally many is nearly the same one.
 
 Nothing is asked of a network that has not fitted its training labels: how it moved is not what training does. And what permuted
 labels choose counts only if they were fitted too, for a control that learnt nothing is beaten by anything.
@@ -33,6 +34,7 @@ from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import scores, three
 from ticketlab.claims.gates import FITTED, fitted_gate, skill_gate
 from ticketlab.claims.headroom import LEAST, percent, share
+from ticketlab.claims.wording import percent as percent_of
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
@@ -88,9 +90,9 @@ def formula() -> Formula:
     parts: tuple[Formula, ...] = (
         *(_holds_the_task(key, other) for key, other in (("guessing", GUESS), ("random", RANDOM))),
         Gated((labels,), _holds_the_task("labels", PERMUTED)),
-        _towards(SHRUNK_TWIN),
-        Gated((labels,), _towards(SHRUNK_PERMUTED)),
-        Gated((to_lose,), _away(GROWN_TWIN)),
+        Gated((_to_choose(SHRUNK, SHRUNK_TWIN),), _towards(SHRUNK_TWIN)),
+        Gated((labels, _to_choose(SHRUNK, SHRUNK_PERMUTED)), _towards(SHRUNK_PERMUTED)),
+        Gated((to_lose, _to_choose(GROWN, GROWN_TWIN)), _away(GROWN_TWIN)),
         _multigraph(),
     )
     return Gated(_learnt(), All(parts))
@@ -128,7 +130,9 @@ RULE = (
     "Otherwise it is undecided; and always if the trained network is not better than guessing, or gains less than "
     f"{100 * FITTED:g} % of what guessing leaves on its training labels in some seed. The two questions about permuted labels "
     "are undecided if the network that was trained on them gains less than that on them. The one about what grew does not fail "
-    f"if the random choice that it is compared with is not better than guessing by {TENTH}, for then there is nothing to lose."
+    f"if the random choice that it is compared with is not better than guessing by {TENTH}, for then there is nothing to lose. "
+    f"No question about what is zeroed fails if training shrank more than {100 * (1 - LEAST):g} % of the removed weights, or "
+    f"less than {100 * LEAST:g} %, unless there is a difference by {TENTH}: two choices of equally many are then nearly the same."
 )
 
 
@@ -160,6 +164,28 @@ def _fitted(column: str) -> Gate:
     return replace(known, key=f"fitted-{column}", passed=passed)
 
 
+def _to_choose(one: str, other: str) -> Gate:
+    """Two choices of equally many removed weights can differ. It keeps back *fails* where they do not differ by a tenth."""
+
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
+        if "masks" not in tables:
+            return None
+        rows = tables["masks"].where(decisive=True, criterion=PREREGISTERED)
+        shrank, apart = float(np.mean(rows["shrank"])), share(_examples(tables), one, other)
+        differ = apart.lower(levels.holds) > LEAST or apart.upper(levels.holds) < -LEAST
+        if LEAST <= shrank <= 1 - LEAST or differ or not apart.decidable:
+            return None
+        return (
+            f"Training shrank {percent_of(shrank)} of the removed weights, so two choices of equally many are nearly the same. "
+            f"It must be {100 * LEAST:g} to {100 * (1 - LEAST):g} %."
+        )
+
+    opens = "Less decay, or another --density, would make it a question."
+    return Gate(
+        "to-choose", "training shrank some of the removed weights, and not all", passed, opens, shows=True
+    )
+
+
 def _to_lose(tables: Tables, levels: Levels = USUAL) -> str | None:
     """It keeps back *fails* alone: what is worse by a tenth of the headroom had something to lose."""
     examples = _examples(tables)
@@ -170,10 +196,10 @@ def _to_lose(tables: Tables, levels: Levels = USUAL) -> str | None:
     if not gain.decidable or gain.lower(levels.fails) > LEAST or worse:
         return None
     return (
-        f"Of what guessing leaves, zeroing a random choice gains {100 * gain.mean:.1f} % (at least "
-        f"{100 * gain.lower(levels.fails):.1f} %). It must gain more than {100 * LEAST:g} %, or nothing could be worse by as "
+        f"Of what guessing leaves, zeroing a random choice gains {percent_of(gain.mean)} (at least "
+        f"{percent_of(gain.lower(levels.fails))}). It must gain more than {100 * LEAST:g} %, or nothing could be worse by as "
         "much."
-    ).replace("-", "−")
+    )
 
 
 # --- questions ---

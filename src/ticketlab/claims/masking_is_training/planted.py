@@ -16,6 +16,7 @@ from ticketlab.claims.planted import (
     cases_of,
     compared,
     examples,
+    made,
     of_headroom,
 )
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
@@ -36,6 +37,7 @@ class World:
         twin: the score of the choices that are compared with what grew.
         fitted: training scores on true labels, and on permuted ones.
         guess: the share of the most frequent class.
+        shrank: the share of the removed weights that training made smaller.
     """
 
     mask: float | None = None
@@ -47,6 +49,7 @@ class World:
     twin: float = 0.5
     fitted: tuple[float, float] = (1.0, 0.99)
     guess: float = FREQUENT
+    shrank: float = 0.7
     skill: Skill = Skill()
 
 
@@ -72,6 +75,14 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     return {
         "examples": examples(sample, accuracies(world, sample), rng, world.skill, world.guess),
         "learnt": examples(replace(sample, spread=0.0), fitted, rng, guess=world.guess),
+        "masks": made(
+            "masks",
+            {
+                "criterion": np.full(sample.seeds, formula.PREREGISTERED),
+                "decisive": np.full(sample.seeds, True),
+                "shrank": np.full(sample.seeds, world.shrank),
+            },
+        ),
     }
 
 
@@ -114,5 +125,15 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "training has hardly begun", World(0.02, (0.01, 0.01), trained=0.17, fitted=(0.3, 0.99))),
         (Kind.GATE, "permuted labels are not fitted", World(fitted=(1.0, 0.8))),
         (Kind.GATE, "zeroing at random leaves nothing to lose", World(grown=-0.02, twin=0.12)),
+        (
+            Kind.GATE,
+            "training shrank nearly all removed weights",
+            World(shrunk=(0.0, 0.0), grown=0.0, twin=0.1, shrank=0.98),
+        ),
+        (
+            Kind.GATE,
+            "training shrank hardly any removed weight",
+            World(shrunk=(0.0, 0.0), grown=0.0, shrank=0.02),
+        ),
     ]
     return cases_of("masking-is-training", formula.formula(), planted, truth, worlds)
