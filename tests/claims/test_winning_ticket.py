@@ -25,6 +25,7 @@ from ticketlab.evidence.tables import Column, Evidence, Table
 from ticketlab.laws.formulae import answer
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import MLP, ConvNet, Normalisation, Parameterisation, ResNet
+from ticketlab.networks.pretrained import Pretrained
 from ticketlab.plans import toml
 from ticketlab.tasks.sources import Bundled, Digits
 from ticketlab.tickets import CONTROLS, Control, Global, LayerWise, density, first_level, trained
@@ -566,6 +567,35 @@ def test_a_dense_network_that_still_learns_is_no_standard_to_be_as_accurate_as(s
     assert (accurate.would_decide == "More --steps would open the question.") is closed
 
 
+@pytest.mark.parametrize("stop", [0, (500, 510, 490, 500, 0)])
+def test_a_dense_network_that_is_best_before_training_is_no_standard(stop):
+    """With far too large steps its loss jumps, and hardly changes then. The ticket learns, and seemed late."""
+    given = tables(noise=0.0, dense=0.1, stop={"dense": stop})
+    loss = np.append(2.3, np.full(50, 3.0))
+    rows = [{"seed": s, "arm": "dense", "validation_loss": v} for s in range(5) for v in loss]
+    given["curves"] = Table.from_rows("curves", [{**row, "validation_score": 0.1} for row in rows])
+    claim, *questions = WinningTicket().conclude(WinningTicketPlan(seeds=5), given).verdicts
+    accurate, soon = (of(questions, key, "dense") for key in ("as-accurate", "as-soon"))
+    assert {claim.outcome, accurate.outcome, soon.outcome} == {Outcome.UNDECIDED}
+    seeds = 5 if stop == 0 else 1
+    assert f"In {seeds} of 5 seeds the dense network's validation loss is lowest at step 0" in soon.reading
+    assert "every 0 steps" not in soon.reading
+    assert soon.would_decide.startswith("A smaller step size")
+    assert "one of the dense network's is at step 0, before training" in claim.rule
+
+
+@pytest.mark.parametrize(
+    ("ticket", "outcome"), [(0.992, Outcome.UNDECIDED), (0.996, Outcome.HOLDS), (0.97, Outcome.FAILS)]
+)
+def test_a_ticket_that_guesses_is_not_as_accurate_because_one_class_is_frequent(ticket, outcome):
+    """With 99.2 % of the examples in one class, all that can be gained is less than the margin of a point."""
+    controls = dict.fromkeys(PLAN.controls, ticket - 0.008)
+    claim, *questions = conclude(guess=0.992, dense=0.998, ticket=ticket, **controls)
+    assert {claim.outcome, of(questions, "as-accurate", "dense").outcome} == {outcome}
+    assert ("The ticket is not better than guessing" in claim.reading) is (outcome is Outcome.UNDECIDED)
+    assert "the ticket itself is not better than guessing" in claim.rule
+
+
 @pytest.mark.parametrize("seeds", [2, 3, 10, 100])
 def test_stops_that_are_rounded_alike_are_not_exact(seeds):
     """Stops at steps 200 and 240 in every seed: 1.2 times as many steps, or, within the distance of looks, 1.3 times."""
@@ -599,6 +629,13 @@ def test_late_rewinding_says_nothing_of_the_random_network(step, ticket, words):
     late = "Weights are those of step 100 of dense training, so this is not about the random network."
     assert (late in claim.rule) is (step > 0)
     assert (WinningTicket().remarks(plan) != ()) is (step > 0)
+
+
+def test_a_start_from_a_file_says_nothing_of_the_random_network():
+    plan = WinningTicketPlan(seeds=5, network=Pretrained("runs/first.safetensors", MLP(widths=(100, 50))))
+    claim = WinningTicket().conclude(plan, tables()).verdicts[0]
+    assert claim.reading.startswith("The network that starts at first.safetensors contains a subnetwork")
+    assert "Networks start at first.safetensors, so this is not about a random one." in claim.rule
 
 
 @pytest.mark.parametrize(("step", "decided"), [(0, True), (300, True), (600, False)])

@@ -25,6 +25,7 @@ from ticketlab.laws.rules import Levels
 from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.architectures import MLP
+from ticketlab.networks.pretrained import Pretrained
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import Control
 from ticketlab.tickets.ranking import LayerWise, Pruning
@@ -233,6 +234,13 @@ class WinningTicket(DraftedStudy):
 
     @staticmethod
     def _terms(plan: WinningTicketPlan) -> Terms:
+        network = plan.network
         return Terms(
-            plan.margin, plan.slower, plan.evaluate_every, plan.steps, plan.compared, plan.rewind_step
+            plan.margin,
+            plan.slower,
+            plan.evaluate_every,
+            plan.steps,
+            plan.compared,
+            plan.rewind_step,
+            network.where().name if isinstance(network, Pretrained) else "",
         )

@@ -10,10 +10,12 @@ A time is known to the distance of two looks at the validation data. An early st
 training was too short to see it, and one at the first look is an upper bound: each supports one side only. Between them a stop
 is rounded by half a look at most. Few seeds may agree because of it, so the variance of a stop is not below that of a uniform
 error, d²/12. All seeds may be rounded in the same direction, so the interval is not narrower than that. And that two times are
-similar is not said where looks are too far apart to show it.
+similar is not said where looks are too far apart to show it, nor anything of time where the dense network's stop is at step 0,
+before training.
 
 The dense network is the standard of accuracy only if it was trained to its end: its validation loss has its minimum inside the
-run, or hardly falls (`settling.settled`). If it is still learning in a seed, the ticket cannot be shown to be as accurate.
+run, or hardly falls (`settling.settled`). If it is still learning in a seed, or is never better than before training, the ticket
+cannot be shown to be as accurate. Nor can a ticket that guesses, which is within the margin where one class is frequent.
 
 With late rewinding the weights are those of step k of dense training. Then nothing is said of the random network, a ticket's stop
 cannot be before k, and the dense network must still be learning at step k.
@@ -30,9 +32,9 @@ import numpy as np
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import columns, scores, three
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.headroom import difference
+from ticketlab.claims.headroom import LEAST, difference, share
 from ticketlab.claims.settling import LATE, settled
-from ticketlab.claims.wording import listed, margin_words, plural
+from ticketlab.claims.wording import listed, margin_words, percent, plural, weights_kept
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Any, Formula, Gate, Gated, Question, Tables, answer
@@ -71,7 +73,8 @@ class Terms:
         shortest: steps between two looks at the validation data, and to the first; an early stop before counts as one there.
         longest: steps to the last look, at the end of training; an early stop there is a lower bound.
         controls: with which the ticket is compared.
-        rewind_step: k, of dense training, from which the ticket and its controls have their weights; 0 is the random start.
+        rewind_step: k, of dense training, from which the ticket and its controls have their weights; 0 is their start.
+        start: the file whose parameters all seeds start with; empty for a random start.
     """
 
     margin: float
@@ -80,6 +83,7 @@ class Terms:
     longest: int
     controls: tuple[str, ...]
     rewind_step: int = 0
+    start: str = ""
 
     @property
     def closest(self) -> float:
@@ -99,11 +103,13 @@ def formula(terms: Terms) -> Formula:
     similar = Above(-float(np.log(terms.slower)))
     soon = _time(terms, DENSE, "as-soon", similar)
     looks = Gate("looks", "looks are close enough", partial(_looks, terms, similar), _CLOSER, shows=True)
+    begun = Gate("begun", "dense training lowers the validation loss", _begun, _SMALLER)
     accurate = _score(terms, DENSE, "as-accurate", Above(-terms.margin))
+    able = Gate("able", "the ticket is better than guessing", partial(_able, terms), _ABLE, shows=True)
     standard = Gate("trained", "dense training has ended", partial(_trained, terms), _LONGER, shows=True)
     dense = (
-        Gated((standard,), accurate, title=accurate.title),
-        Gated((looks,), soon, title=soon.title),
+        Gated((able, standard), accurate, title=accurate.title),
+        Gated((begun, looks), soon, title=soon.title),
     )
     return Gated(gates, All((*dense, *(_better(terms, name) for name in terms.controls))))
 
@@ -159,6 +165,8 @@ def _compared(terms: Terms) -> str | None:
 
 _EARLIER = "A smaller --rewind-step would open it."
 _CLOSER = "A smaller --evaluate-every would open the question."
+_SMALLER = "A smaller step size, or a smaller --evaluate-every, would open the question."
+_ABLE = "A smaller --margin, or a larger --density, would open the question."
 _LONGER = "More --steps would open the question."
 
 
@@ -173,11 +181,22 @@ def _rewound(terms: Terms, tables: Tables) -> str | None:
     )
 
 
+def _begun(tables: Tables) -> str | None:
+    dense = _decisive(tables, DENSE)
+    never = int(np.sum(dense["early_stop_step"] == 0))
+    if not never:
+        return None
+    return (
+        f"In {never} of {plural(len(dense), 'seed')} the dense network's validation loss is lowest at step 0, before training, "
+        "so nothing says how long training takes."
+    )
+
+
 def _looks(terms: Terms, similar: Above, tables: Tables, levels: Levels = USUAL) -> str | None:
     """It keeps back *holds* alone: a ticket that is late by more than looks can hide is late."""
     stop = _mean(tables, DENSE, "early_stop_step")
     late = _speed(terms, tables, DENSE).upper(levels.fails) < similar.limit
-    if terms.shortest <= terms.closest * stop or late:
+    if terms.shortest <= terms.closest * stop or late or not stop:
         return None
     return (
         f"There was a look every {terms.shortest} steps, and the dense network's early stop is at step {stop:.0f} on average. To "
@@ -185,14 +204,29 @@ def _looks(terms: Terms, similar: Above, tables: Tables, levels: Levels = USUAL)
     )
 
 
+def _able(terms: Terms, tables: Tables, levels: Levels = USUAL) -> str | None:
+    """It keeps back *holds* alone: a ticket that is less accurate by more than the margin is so, whatever guessing scores."""
+    gain = share(_examples(tables), TICKET, GUESS)
+    if not gain.decidable or gain.lower(levels.holds) > LEAST or _worse(terms, tables, levels):
+        return None
+    return (
+        f"The ticket is not better than guessing: of what guessing leaves to be gained it gains {percent(gain.mean)} (at least "
+        f"{percent(gain.lower(levels.holds))}), and {100 * LEAST:g} % is required."
+    )
+
+
+def _worse(terms: Terms, tables: Tables, levels: Levels) -> bool:
+    return difference(_examples(tables), TICKET, DENSE).upper(levels.fails) < -terms.margin
+
+
 def _trained(terms: Terms, tables: Tables, levels: Levels = USUAL) -> str | None:
     """It keeps back *holds* alone: a ticket that is less accurate than a network still learning is less accurate."""
     dense = _decisive(tables, DENSE)
     stop = dense["early_stop_step"]
-    outside = dense["seed"][(stop == 0) | (stop > LATE * terms.longest)].tolist()
-    learning = [seed for seed in outside if not _settled(tables, seed)]
-    worse = difference(_examples(tables), TICKET, DENSE).upper(levels.fails) < -terms.margin
-    if not learning or worse:
+    never = dense["seed"][stop == 0].tolist()
+    outside = [*never, *dense["seed"][stop > LATE * terms.longest].tolist()]
+    learning = [seed for seed in outside if seed in never or not _settled(tables, seed)]
+    if not learning or _worse(terms, tables, levels):
         return None
     return (
         f"In {len(learning)} of {plural(len(dense), 'seed')} the dense network was still learning when training ended, at step "
@@ -341,11 +375,14 @@ def whole_rule(terms: Terms) -> str:
         "fails. Otherwise it is undecided; and always if neither the ticket nor the dense network is better than guessing, if "
         "no check showed that pruned weights were exactly zero, or if there is no control. An early stop at the last step, "
         f"{terms.longest}, is a lower bound: a question about time cannot hold on one of the ticket's, nor fail on one of the "
-        "other's. One at the first look is an upper bound, the other way round. That the ticket is as soon does not hold if "
+        "other's. One at the first look is an upper bound, the other way round. Whether the ticket is as soon is undecided if "
+        "one of the dense network's is at step 0, before training. That the ticket is as soon does not hold if "
         f"looks, every {terms.shortest} steps, are further apart than {100 * terms.closest:.3g} % of the dense network's steps "
         "to its early stop. That it is as accurate does not hold if the dense network of some seed was still learning: its "
-        "validation loss is lowest in the last fifth of training, or at step 0, and either the second half lowered the loss by a "
-        "tenth, or the validation score is highest in the last fifth."
+        "validation loss is lowest at step 0; or it is lowest in the last fifth of training, and either the second half lowered "
+        "the loss by a tenth, or the validation score is highest in the last fifth. Nor does it hold if the ticket itself is not "
+        "better than guessing."
+        + (f" Networks start at {terms.start}, so this is not about a random one." if terms.start else "")
         + (_late_rule(terms.rewind_step) if terms.rewind_step else "")
     )
 
@@ -360,8 +397,10 @@ def _late_rule(step: int) -> str:
 
 
 def _says(terms: Terms, tables: Tables) -> dict[Outcome, str]:
-    kept, step = f"{100 * _mean(tables, TICKET, 'density'):.1f} % of the weights", terms.rewind_step
-    network = f"The network, trained densely for {plural(step, 'step')}," if step else "The random network"
+    kept, step = weights_kept(_mean(tables, TICKET, "density")), terms.rewind_step
+    network = f"The network that starts at {terms.start}" if terms.start else "The random network"
+    if step:
+        network = f"The network, trained densely for {plural(step, 'step')},"
     rewound = f", rewound to step {step}," if step else ""
     return {
         Outcome.HOLDS: f"{network} contains a subnetwork with {kept} that trains as well as the whole in similar time. "

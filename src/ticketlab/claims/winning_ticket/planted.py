@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from ticketlab.claims.planted import ALIKE, NOTHING, SURE, Skill, cases_of, compared, examples, made
+from ticketlab.claims.planted import ALIKE, FREQUENT, NOTHING, SURE, Skill, cases_of, compared, examples, made
 from ticketlab.claims.winning_ticket.formula import DENSE, SOONER, TICKET, TITLES, Terms, formula
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
@@ -33,6 +33,8 @@ class World:
         left: pruned weights that are not zero.
         every: steps between two looks.
         learning: whether the dense network's validation loss still falls by much when training ends.
+        unlearnt: whether it is never below that before training, so that the dense network stops at step 0.
+        guess: the share of the most frequent class.
     """
 
     gain: Mapping[str, float] = field(default_factory=lambda: _over(0.03, 0.05))
@@ -42,6 +44,8 @@ class World:
     left: int = 0
     every: int = EVERY
     learning: bool = False
+    unlearnt: bool = False
+    guess: float = FREQUENT
 
 
 def _over(dense: float, controls: float, **others: float) -> dict[str, float]:
@@ -61,6 +65,8 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         noise = (0.05 + sample.spread) * rng.standard_t(TAILS, sample.seeds)
         true = world.steps * world.sooner.get(arm, 1.0) * np.exp(noise)
         steps.append(np.clip(world.every * np.round(true / world.every), world.every, TERMS.longest))
+        if world.unlearnt and arm == DENSE:
+            steps[-1] = np.zeros(sample.seeds)
     arms = np.repeat(list(accuracies), sample.seeds)
     other = arms != DENSE
     levels = {
@@ -75,7 +81,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         for level, arms in ((0, [DENSE]), (1, [a for a in accuracies if a != DENSE]))
     ]
     return {
-        "examples": examples(sample, accuracies, rng, world.skill),
+        "examples": examples(sample, accuracies, rng, world.skill, world.guess),
         "levels": made("levels", levels),
         "curves": _curves(world, sample),
         "checks": Table.from_rows("checks", checks),
@@ -86,6 +92,8 @@ def _curves(world: World, sample: Sample) -> Table:
     """The dense networks' validation curves."""
     looks = TERMS.longest // world.every + 1
     loss = np.geomspace(2.0, 1e-4, looks) + (0.0 if world.learning else 0.3)
+    if world.unlearnt:
+        loss = np.append(2.3, np.full(looks - 1, 3.0))
     return made(
         "curves",
         {
@@ -122,10 +130,15 @@ def cases() -> tuple[Case, ...]:
         (Kind.OUTSIDE, "one and a half margins below dense", World(_over(-1.5 * M, 0.05))),
         (Kind.OUTSIDE, "no better than its controls", World(_over(0.0, 0.0), _over(1.0, 1.0))),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
-        (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
+        (Kind.VACUOUS, "all guess", World(sooner=_over(0.5, 1.6), skill=ALIKE)),
         (Kind.GATE, "pruned weights took part", World(left=1)),
         (Kind.OUTSIDE, "ten times later, both before the first look", World(sooner=_over(0.1, 60), steps=8)),
         (Kind.GATE, "looks too far apart", World(sooner=_over(1.5, 1.6), steps=67)),
+        (
+            Kind.GATE,
+            "the dense network is never better than before training",
+            World(_over(SURE.accuracy - FREQUENT, 0.05), unlearnt=True),
+        ),
         (
             Kind.GATE,
             "the dense network is still learning",
@@ -136,6 +149,7 @@ def cases() -> tuple[Case, ...]:
         *cases_of("winning-ticket", formula(TERMS), planted, truth, worlds),
         *(_looked_at(every) for every in (25, 100, 200)),
         _rewound(),
+        _guessing(),
     )
 
 
@@ -151,6 +165,13 @@ def _rewound() -> Case:
     world = World(sooner=_over(300 / 650, 1.6), steps=650)
     case = _case(Kind.GATE, "rewound to after the dense network's early stop", world)
     return replace(case, formula=formula(replace(TERMS, rewind_step=600)))
+
+
+def _guessing() -> Case:
+    """A ticket that gives the most frequent class, with a margin that is larger than what the dense network gains."""
+    world = World(_over(-0.14, 0.2), guess=0.85)
+    case = _case(Kind.GATE, "a ticket that guesses is within a wide margin", world)
+    return replace(case, formula=formula(replace(TERMS, margin=0.2)))
 
 
 def _case(kind: Kind, name: str, world: World) -> Case:
