@@ -1,12 +1,14 @@
 """Rules decide at their levels, word themselves, and never turn noise into a verdict; formulae hand down their levels."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ticketlab.claims.headroom import HEADROOM
 from ticketlab.laws.difference import Bracket, Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Any, Gate, Gated, Not, Question, answer, verdict_of
 from ticketlab.laws.rules import Above, Below, Between, Levels, Within
@@ -194,3 +196,14 @@ def test_a_ratio_is_read_as_per_cent_more_and_turns_round() -> None:
 
 def test_an_interval_stays_inside_the_range_of_its_quantity() -> None:
     assert POINTS.interval(-np.inf, 0.5) == (-100.0, 50.0)
+
+
+@pytest.mark.parametrize("scale", [POINTS, HEADROOM])
+def test_what_cannot_be_a_difference_of_accuracies_is_shown_without_their_bounds(scale) -> None:
+    """R² has no lower end: a method may be better than another by six times the variance."""
+    asked = replace(question("r2", 6.02, 0.1), scale=scale)
+    found = verdict_of(answer(asked, {}), {})
+    assert found.effect == pytest.approx(602)
+    assert 500 < found.interval[0] < 600 < found.interval[1] < 700
+    near = replace(asked, effect=lambda _: effect(0.99, 0.1))
+    assert verdict_of(answer(near, {}), {}).interval[1] == 100

@@ -73,7 +73,7 @@ def scores(
         effect=effect,
         rule=rule,
         what=f"the difference in {part} score, {_bare(who)} minus {_bare(whom)},",
-        scale=HEADROOM if headroom else POINTS,
+        scale=(HEADROOM if second == "guess" else HEADROOM.unbounded) if headroom else POINTS,
         reading=reading,
         says=says,
         facets=facets or {},

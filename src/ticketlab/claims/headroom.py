@@ -18,7 +18,7 @@ from ticketlab.laws.scale import Scale
 
 __all__ = ["HEADROOM", "LEAST", "avoided", "difference", "percent", "share"]
 
-HEADROOM = Scale("% of the headroom above guessing", 100.0, bounds=(-np.inf, 100.0))
+HEADROOM = Scale("% of the headroom above guessing", 100.0, bounds=(-np.inf, 100.0), of_accuracies=True)
 LEAST = 0.1  # the smallest share that matters
 
 

@@ -6,7 +6,7 @@ steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class Scale:
         ratio: whether the product is the logarithm of a ratio, which is read as per cent more (or, below 0, fewer).
         bounds: outside which the quantity cannot be; intervals end there.
         log: whether the analysed number is the logarithm of the one that is read, before the factor.
+        of_accuracies: whether the bounds are those of accuracies; R², which has no lower end, may leave them.
     """
 
     unit: str
@@ -30,6 +31,7 @@ class Scale:
     ratio: bool = False
     bounds: tuple[float, float] = (-np.inf, np.inf)
     log: bool = False
+    of_accuracies: bool = False
 
     @property
     def falls(self) -> bool:
@@ -40,6 +42,15 @@ class Scale:
         scaled = self.factor * (float(np.exp(value)) if self.log else value)
         read = 100 * float(np.expm1(scaled)) if self.ratio else scaled
         return float(np.clip(read, *self.bounds))
+
+    def around(self, estimate: float) -> Scale:
+        """The scale on which this estimate is shown: without bounds if it lies outside those of accuracies."""
+        inside = np.isclose(self.shown(estimate), self.unbounded.shown(estimate), rtol=1e-9, atol=1e-9)
+        return self.unbounded if self.of_accuracies and not inside else self
+
+    @property
+    def unbounded(self) -> Scale:
+        return replace(self, bounds=(-np.inf, np.inf))
 
     def interval(self, low: float, high: float) -> tuple[float, float]:
         """The displayed interval, with its ends in order."""
@@ -67,5 +78,5 @@ class Scale:
         return "0" if text in ("−0", "0") else text
 
 
-POINTS = Scale("points of test score", 100.0, bounds=(-100.0, 100.0))
+POINTS = Scale("points of test score", 100.0, bounds=(-100.0, 100.0), of_accuracies=True)
 SHARE = Scale("%", 100.0)

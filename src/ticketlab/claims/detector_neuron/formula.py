@@ -35,7 +35,7 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
 from ticketlab.laws.rules import USUAL, Above, Below, Levels
-from ticketlab.laws.scale import SHARE, Scale
+from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
@@ -54,6 +54,7 @@ SAME_HALF = "This run chose the class on the half that scores it, so these numbe
 THRESHOLDS = "shapes"  # the table of the layers' thresholds; the last layer decides
 POSSIBLE = 0.5  # of a family's members that ideal filters have to detect
 REACH = Scale("% of a reliable detector", 100.0)
+OF_CHANNELS = Scale("%", 100.0, bounds=(0.0, 100.0))
 AUC_ROOM, YOUDEN = 0.45, 0.8
 
 
@@ -230,7 +231,7 @@ def _detected(family: str) -> Question:
         effect=lambda tables: _share(_channels(tables), family),
         rule=Above(CHANCE),
         what=f"the share of second-layer channels that detect the shape ({family})",
-        scale=SHARE,
+        scale=OF_CHANNELS,
         reading=partial(_share_read, family),
         says=three(
             "that is more than chance gives",
