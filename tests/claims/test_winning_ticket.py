@@ -327,7 +327,7 @@ def test_a_network_of_zeros_holds_no_ticket():
 # --- verdicts ---
 
 
-def tables(seeds=5, noise=0.1, stop=None, guess=0.1, **accuracy):
+def tables(seeds=5, noise=0.1, stop=None, guess=0.1, fitted=None, **accuracy):
     """Tables with given accuracies of the arms, and steps to the early stop, of all seeds or of each, but for noise."""
     rng = np.random.default_rng(0)
     scores = {"dense": 0.97, "ticket": 0.972, **dict.fromkeys(PLAN.controls, 0.94), **accuracy}
@@ -341,6 +341,7 @@ def tables(seeds=5, noise=0.1, stop=None, guess=0.1, **accuracy):
             "decisive": arm != "dense",
             "density": 1.0 if arm == "dense" else 0.12,
             "test_score": scores[arm],
+            "final_train_score": (fitted or {}).get(arm, 1.0),
             "early_stop_step": int(
                 np.broadcast_to(steps[arm], seeds)[seed] * np.exp(noise * rng.standard_normal())
             ),
@@ -594,6 +595,40 @@ def test_a_ticket_that_guesses_is_not_as_accurate_because_one_class_is_frequent(
     assert {claim.outcome, of(questions, "as-accurate", "dense").outcome} == {outcome}
     assert ("The ticket is not better than guessing" in claim.reading) is (outcome is Outcome.UNDECIDED)
     assert "the ticket itself is not better than guessing" in claim.rule
+
+
+@pytest.mark.parametrize(
+    ("fits", "ticket", "outcome"),
+    [
+        (0.62, 0.85, Outcome.UNDECIDED),
+        (0.985, 0.85, Outcome.UNDECIDED),
+        (0.995, 0.85, Outcome.HOLDS),
+        (0.62, 0.55, Outcome.FAILS),
+    ],
+)
+def test_a_dense_network_that_fits_less_than_its_ticket_is_no_standard(fits, ticket, outcome):
+    """Its validation loss had its minimum, but its steps were too large for it, and small enough for the ticket."""
+    controls = dict.fromkeys(PLAN.controls, 0.5)
+    claim, *questions = conclude(dense=0.6, ticket=ticket, fitted={"dense": fits}, **controls)
+    accurate = of(questions, "as-accurate", "dense")
+    assert {claim.outcome, accurate.outcome} == {outcome}
+    closed = outcome is Outcome.UNDECIDED
+    assert (
+        "on its training examples when training ends, and the ticket, which it contains, 100.0 %"
+        in accurate.reading
+    ) is closed
+    assert "scores less on training examples than the ticket" in claim.rule
+
+
+def test_a_run_without_training_scores_is_not_shown_to_have_a_fair_standard():
+    given = tables()
+    levels = given["levels"]
+    given["levels"] = Table("levels", tuple(c for c in levels.columns if c.name != "final_train_score"))
+    accurate = of(
+        WinningTicket().conclude(WinningTicketPlan(seeds=5), given).verdicts, "as-accurate", "dense"
+    )
+    assert accurate.outcome is Outcome.UNDECIDED
+    assert "This older run has no training scores" in accurate.reading
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 10, 100])

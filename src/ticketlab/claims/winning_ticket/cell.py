@@ -191,8 +191,14 @@ class _Run:
         """One arm's rows: of its networks, one a seed, and of their layers; and its scores, where they are compared."""
         assert best is not None
         network, decisive = self.search.network, about["level"] == self.decisive
+        compared = decisive or about["arm"] == DENSE
         early, final = (
             start.example_scores(network, p, self.task, self.task.test) for p in (best.params, params)
+        )
+        fitted = (
+            start.example_scores(network, params, self.task, self.task.train).mean(1)
+            if compared
+            else np.full(len(self.seeds), np.nan)
         )
         for s, seed in enumerate(self.seeds):
             own = jax.tree.map(lambda a, s=s: a[s], masks)
@@ -209,12 +215,13 @@ class _Run:
                 "validation_score": float(best.score[s]),
                 "validation_loss": float(best.loss[s]),
                 "final_test_score": float(final[s].mean()),
+                "final_train_score": float(fitted[s]),
             }
             self.notes.add("levels", {**about, **row})
             if about["arm"] != DENSE:
                 for name, d in layer_densities(mask).items():
                     self.notes.add("layers", {**about, "seed": seed, "layer": name, "density": d})
-        if decisive or about["arm"] == DENSE:
+        if compared:
             self.notes.add("scores", {"arm": about["arm"], "early": early.tolist()})
 
     def tables(self) -> dict[str, Table]:
@@ -249,6 +256,7 @@ _MEANINGS: Mapping[str, str] = {
     "validation_score": "there",
     "validation_loss": "there; in the table of curves at the step of the row",
     "final_test_score": "at the last step",
+    "final_train_score": "there, on training examples; of the dense network, and at the level that decides",
     "arms": "which were trained together",
     "pruned": "pruned parameters of all networks of the seed",
     "guess": "always answering with the most frequent class",

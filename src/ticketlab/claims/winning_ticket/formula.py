@@ -106,9 +106,14 @@ def formula(terms: Terms) -> Formula:
     begun = Gate("begun", "dense training lowers the validation loss", _begun, _SMALLER)
     accurate = _score(terms, DENSE, "as-accurate", Above(-terms.margin))
     able = Gate("able", "the ticket is better than guessing", partial(_able, terms), _ABLE, shows=True)
-    standard = Gate("trained", "dense training has ended", partial(_trained, terms), _LONGER, shows=True)
+    standard = (
+        Gate("trained", "dense training has ended", partial(_trained, terms), _LONGER, shows=True),
+        Gate(
+            "behind", "dense training fits what the ticket's fits", partial(_fits, terms), _OTHER, shows=True
+        ),
+    )
     dense = (
-        Gated((able, standard), accurate, title=accurate.title),
+        Gated((able, *standard), accurate, title=accurate.title),
         Gated((begun, looks), soon, title=soon.title),
     )
     return Gated(gates, All((*dense, *(_better(terms, name) for name in terms.controls))))
@@ -168,6 +173,8 @@ _CLOSER = "A smaller --evaluate-every would open the question."
 _SMALLER = "A smaller step size, or a smaller --evaluate-every, would open the question."
 _ABLE = "A smaller --margin, or a larger --density, would open the question."
 _LONGER = "More --steps would open the question."
+_OTHER = "A smaller step size, or another optimiser, would open the question."
+_OLDER = "This older run has no training scores, so nothing says whether dense training fits what the ticket's fits."
 
 
 def _rewound(terms: Terms, tables: Tables) -> str | None:
@@ -231,6 +238,21 @@ def _trained(terms: Terms, tables: Tables, levels: Levels = USUAL) -> str | None
     return (
         f"In {len(learning)} of {plural(len(dense), 'seed')} the dense network was still learning when training ended, at step "
         f"{terms.longest}: its validation loss is lowest in the last fifth, or at step 0. Its end may be more accurate."
+    )
+
+
+def _fits(terms: Terms, tables: Tables, levels: Levels = USUAL) -> str | None:
+    """It keeps back *holds* alone: a ticket that is less accurate than a badly trained network is so beside a better one too."""
+    if _worse(terms, tables, levels):
+        return None
+    if "final_train_score" not in {column.name for column in tables["levels"].columns}:
+        return _OLDER
+    dense, ticket = (_mean(tables, arm, "final_train_score") for arm in (DENSE, TICKET))
+    if ticket - dense <= terms.margin:
+        return None
+    return (
+        f"The dense network scores {percent(dense)} on its training examples when training ends, and the ticket, which it "
+        f"contains, {percent(ticket)}. So its training did not find what it can do."
     )
 
 
@@ -380,7 +402,8 @@ def whole_rule(terms: Terms) -> str:
         f"looks, every {terms.shortest} steps, are further apart than {100 * terms.closest:.3g} % of the dense network's steps "
         "to its early stop. That it is as accurate does not hold if the dense network of some seed was still learning: its "
         "validation loss is lowest at step 0; or it is lowest in the last fifth of training, and either the second half lowered "
-        "the loss by a tenth, or the validation score is highest in the last fifth. Nor does it hold if the ticket itself is not "
+        "the loss by a tenth, or the validation score is highest in the last fifth. Nor does it hold if the dense network, at "
+        "the end, scores less on training examples than the ticket by more than the margin; or if the ticket itself is not "
         "better than guessing."
         + (f" Networks start at {terms.start}, so this is not about a random one." if terms.start else "")
         + (_late_rule(terms.rewind_step) if terms.rewind_step else "")

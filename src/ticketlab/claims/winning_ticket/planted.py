@@ -35,6 +35,7 @@ class World:
         learning: whether the dense network's validation loss still falls by much when training ends.
         unlearnt: whether it is never below that before training, so that the dense network stops at step 0.
         guess: the share of the most frequent class.
+        fitted: the training score of the dense network in the end; that of all others is 1.
     """
 
     gain: Mapping[str, float] = field(default_factory=lambda: _over(0.03, 0.05))
@@ -46,6 +47,7 @@ class World:
     learning: bool = False
     unlearnt: bool = False
     guess: float = FREQUENT
+    fitted: float = 1.0
 
 
 def _over(dense: float, controls: float, **others: float) -> dict[str, float]:
@@ -75,6 +77,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         "level": other.astype(int),
         "decisive": other,
         "early_stop_step": np.concatenate(steps),
+        "final_train_score": np.where(other, 1.0, world.fitted),
     }
     checks = [
         {"level": level, "arms": ", ".join(arms), "parameters_left": world.left, "best": 0, "moments": 0}
@@ -144,6 +147,7 @@ def cases() -> tuple[Case, ...]:
             "the dense network is still learning",
             World(_over(0.01, 0.05), _over(5.0, 1.6), steps=400, learning=True),
         ),
+        (Kind.GATE, "the dense network fits less than its ticket", World(_over(0.25, 0.05), fitted=0.75)),
     ]
     return (
         *cases_of("winning-ticket", formula(TERMS), planted, truth, worlds),
