@@ -359,7 +359,7 @@ def _check_layers(network: Network, params: Params) -> None:
     for layer in network.layers:
         own = params.get(layer.name) if isinstance(params, Mapping) else None
         weight = own.get("weight") if isinstance(own, Mapping) else None
-        if layer.stage.weighted and np.shape(weight) != layer.weight_shape:
+        if layer.stage.weighted and (weight is None or np.shape(weight) != layer.weight_shape):
             raise UserError(
                 f"parameters in which layer {layer.name!r} has no weight of shape {layer.weight_shape}",
                 f"those of one {network.name}",

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -103,7 +102,7 @@ def chosen(criterion: Criterion, seen: Seen, counts: Counts, among: Mask | None 
 
 def stages(counts: Counts, mask: Mask, rounds: int) -> list[Counts]:
     """The counts after each of R rounds, from those of a mask down to `counts`."""
-    if isinstance(counts, Integral):
+    if isinstance(counts, int | np.integer):
         return [_between(kept(mask), int(counts), r / rounds) for r in range(1, rounds + 1)]
     if not isinstance(counts, Mapping) or set(counts) != set(mask):
         given = list(counts) if isinstance(counts, Mapping) else repr(counts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral
 from typing import TypeAlias
 
 import numpy as np
@@ -54,7 +53,7 @@ def highest_overall(scores: Mapping[str, np.ndarray], count: int, among: Mask) -
 
 def best(scores: Mapping[str, np.ndarray], counts: Counts, among: Mask) -> dict[str, np.ndarray]:
     """`highest` for counts by layer, `highest_overall` for one number."""
-    if isinstance(counts, Integral):
+    if isinstance(counts, int | np.integer):
         return highest_overall(scores, int(counts), among)
     return highest(scores, counts, among)
 
