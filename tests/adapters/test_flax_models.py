@@ -192,3 +192,12 @@ def test_a_factory_of_something_else_is_refused():
         adapters.linen(lambda: 3, SHAPE, OUTPUTS)
     with pytest.raises(UserError, match="a flax.nnx.Module"):
         adapters.nnx(lambda rngs: 3, SHAPE, OUTPUTS)
+
+
+def test_a_file_without_parameters_of_flax_is_no_ticket_of_a_linen_module(tmp_path):
+    """Its arrays were returned as variables."""
+    from safetensors.numpy import save_file
+
+    save_file({"0.weight": np.ones((2, 2), np.float32)}, tmp_path / "t.safetensors")
+    with pytest.raises(UserError, match="does not fit MLP"):
+        adapters.load_ticket(tmp_path / "t.safetensors", MLP())

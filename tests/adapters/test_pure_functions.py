@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ticketlab import UserError, adapters
-from ticketlab.tangent import Result, minimise
+from ticketlab.networks import pure_network
+from ticketlab.tangent import Jacobian, Result, minimise
 from ticketlab.tasks import Digits, split
 from ticketlab.tickets import full_mask, over_parameters, weights_of
 from ticketlab.tickets.ranking import LayerWise
@@ -101,3 +102,65 @@ def test_what_is_no_function_of_each_example_is_refused():
     refused(
         "do not depend on b", lambda p, x: x @ p["w"], lambda key: {"w": jnp.ones((4, 2)), "b": jnp.ones(2)}
     )
+    refused("two parameters with the name 'a.b'", lambda p, x: x @ p["a.b"] + p["a"]["b"], one_name)
+    refused(
+        "with a traced key",
+        lambda p, x: x @ p["w"],
+        lambda key: {"w": np.asarray(jax.random.normal(key, (4, 2)))},
+    )
+
+
+def one_name(key):
+    """Both were the same array."""
+    return {"a.b": jax.random.normal(key, (4, OUTPUTS)), "a": {"b": jnp.ones((4, OUTPUTS))}}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "inside", "said"),
+    [
+        (jnp.float32, None, None),  # the function of the parameters is as precise as they are
+        (
+            None,
+            jnp.bfloat16,
+            "computes in bfloat16",
+        ),  # a certificate was given, of a loss 4 times the minimum
+        (None, jnp.float32, "computes in float32"),  # ended in an error of JAX
+    ],
+)
+def test_a_tangent_space_needs_a_model_that_computes_in_its_precision(inputs, inside, said):
+    def rounded(p, x):
+        return jnp.tanh(x.astype(inputs or x.dtype) @ p["w"]).astype(inside or p["w"].dtype) @ p["v"]
+
+    mine = adapters.functions(
+        lambda key: {"w": jax.random.normal(key, (4, 3)), "v": jnp.ones((3, OUTPUTS))},
+        rounded,
+        SHAPE,
+        OUTPUTS,
+    )
+    params, x = mine.init(jax.random.key(0)), np.ones((2, 4), np.float32)
+    if inside != jnp.bfloat16:
+        assert Jacobian(mine, params, x).outputs().dtype == np.float32
+    if said is None:
+        assert Jacobian(mine, params, x, dtype=np.float64).outputs().dtype == np.float64
+    else:
+        with pytest.raises(UserError, match=said):
+            Jacobian(mine, params, x, dtype=np.float64)
+
+
+def test_parameters_that_do_not_fit_are_told(network):
+    params = network.init(jax.random.key(0))
+    x = np.ones((2, 4), np.float32)
+    with pytest.raises(UserError, match=r"cannot be evaluated \(KeyError: 'table'\)"):
+        Jacobian(network, {n: a for n, a in params.items() if n != "table"}, x)
+
+
+def test_whole_numbers_among_the_parameters_do_not_move():
+    """They had a column of J each, as if they could be learnt."""
+    scaled = pure_network(
+        lambda key: {"w": jnp.ones((4, 2)), "times": jnp.array(3)},
+        lambda p, x: p["times"] * (x @ p["w"]),
+        input_shape=(4,),
+        outputs=2,
+    )
+    with pytest.raises(UserError, match="parameters of int32"):
+        Jacobian(scaled, scaled.init(jax.random.key(0)), np.ones((2, 4), np.float32))

@@ -653,3 +653,13 @@ def test_one_class_is_refused() -> None:
     x, y = iris()
     with pytest.raises(UserError, match="at least two classes"):
         TangentClassifier(**SETTINGS).fit(x, np.zeros_like(y))
+
+
+def test_no_folds_and_a_scorer_without_weights_are_refused() -> None:
+    x, y = moons()
+    asked: dict[str, Any] = {"ridges": (1.0, 0.1), "random_state": 0}
+    with pytest.raises(UserError, match="no folds"):
+        TangentClassifier(MLP((4,)), cv=[], **asked).fit(x, y)
+    scored = TangentClassifier(MLP((4,)), scoring=lambda e, x, y: e.score(x, y), **asked)
+    with pytest.raises(UserError, match="with weights of examples, which it does not take"):
+        scored.fit(x, y, sample_weight=np.ones(len(x)))

@@ -1,6 +1,7 @@
 """Posteriors of classes: expectation propagation, slices, orthant probabilities and Laplace against each other and against exact
 values."""
 
+import inspect
 import itertools
 import math
 
@@ -209,3 +210,13 @@ def test_mistakes():
         orthant_slices(KEY, np.ones((3, 3)), np.ones(3))
     with pytest.raises(UserError, match="classes"):
         laplace(k, np.array([0, 1, 2]), 2)
+
+
+def test_the_diagonal_of_the_test_points_is_not_their_matrix():
+    """The matrix was broadcast: 9 probabilities for 3 points."""
+    k, cross, test, y = problem(8)
+    binary, several = expectation_propagation(k, y), laplace(k, (y > 0).astype(float), 2)
+    for bound in (binary.latent, several.covariance):
+        for arguments in ((cross, np.diag(test)), (cross.T, test)):
+            with pytest.raises(UserError, match="of shape"):
+                inspect.unwrap(bound.__func__)(bound.__self__, *arguments)

@@ -1,5 +1,7 @@
 """Posteriors for the square loss against scikit-learn, the definitions, and draws of trained linear models."""
 
+import inspect
+
 import numpy as np
 import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -93,3 +95,24 @@ def test_mistakes():
         trained_law(k, k, Y, **parts, time=-1.0)
     with pytest.raises(NumericalFailure, match="singular"):
         trained_law(k, np.ones_like(k), Y, **parts)
+
+
+def test_covariances_of_test_points_of_other_shapes_are_refused():
+    """A diagonal in the place of the matrix was broadcast."""
+    mine, cross, test = posterior(KERNEL(X), Y, noise=0.1), KERNEL(TEST, X), KERNEL(TEST)
+    for bound, arguments in (
+        (mine.mean, (cross.T,)),
+        (mine.mean, (cross[0],)),
+        (mine.covariance, (cross, np.diag(test))),
+        (mine.covariance, (cross, test[:2, :2])),
+        (mine.variance, (cross, test)),
+    ):
+        with pytest.raises(UserError, match="of shape"):
+            inspect.unwrap(bound.__func__)(mine, *arguments)
+
+
+def test_what_is_not_finite_is_refused():
+    with pytest.raises(UserError, match="targets with NaN"):
+        posterior(KERNEL(X), Y * np.nan, noise=0.1)
+    with pytest.raises(UserError, match="covariance with NaN"):
+        posterior(KERNEL(X) * np.inf, Y, noise=0.1)

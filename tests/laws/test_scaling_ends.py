@@ -89,3 +89,12 @@ def test_mistakes_are_named() -> None:
         paired_means(SIZES[:3], np.ones((3, 3)))
     with pytest.raises(UserError, match="four others"):
         forecast(SIZES[:5], np.ones((2, 5)), 2)
+
+
+def test_sizes_in_another_order_are_refused() -> None:
+    """The smallest were left out as if they were the largest, and both falls were negative."""
+    sizes, losses = np.geomspace(1e5, 1e3, 7), np.ones((3, 7))
+    with pytest.raises(UserError, match="increasing order"):
+        forecast(sizes, losses, left_out=1)
+    with pytest.raises(UserError, match="increasing order"):
+        paired_means(sizes, losses)

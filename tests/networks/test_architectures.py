@@ -1,11 +1,13 @@
 """Architectures: their published sizes, their names, what they refuse, and that they cost no import of JAX."""
 
+import inspect
 import math
 import subprocess
 import sys
 from dataclasses import replace
 
 import jax
+import numpy as np
 import pytest
 
 from ticketlab.errors import UserError
@@ -33,6 +35,7 @@ from ticketlab.networks import (
     ResNet20,
     parameter_count,
 )
+from ticketlab.networks.layers import checked_shape
 
 MNIST, CIFAR = (28, 28, 1), (32, 32, 3)
 
@@ -225,3 +228,30 @@ def test_a_pre_activation_network_sums_what_convolutions_return() -> None:
     assert weights(PreActResNet(), CIFAR) == weights(ResNet(), CIFAR)
     with pytest.raises(UserError, match="at least one of each"):
         PreActResNet(())
+
+
+def test_sizes_may_be_numbers_of_numpy() -> None:
+    """As `labels.max() + 1` and the values of a search are."""
+    for widths in (np.array([6, 5]), [np.int64(6), 5]):
+        built = object.__new__(MLP)
+        MLP.__init__.__wrapped__(built, widths=widths)
+        assert built == MLP((6, 5))
+        assert type(built.widths[0]) is int
+    build = inspect.unwrap(MLP.build)
+    assert build(MLP((6,)), np.array([4]), np.int64(3)) is MLP((6,)).build((4,), 3)
+
+
+def test_one_number_is_no_list_of_sizes() -> None:
+    with pytest.raises(UserError, match=r"widths=16; expected several whole numbers"):
+        MLP.__init__.__wrapped__(object.__new__(MLP), widths=16)
+    for shape in (64, (8.0,), "64"):
+        with pytest.raises(UserError, match="input_shape="):
+            checked_shape(shape)
+    with pytest.raises(UserError, match=r"shape \(\)"):
+        MLP((4,)).build((), 2)
+
+
+def test_a_choice_that_is_not_built_says_so() -> None:
+    with pytest.raises(AttributeError, match=r"choice\.build\(input_shape, outputs\) is the network"):
+        _ = MLP((4,)).steps
+    assert not hasattr(MLP((4,)), "apply")

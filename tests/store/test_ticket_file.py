@@ -46,7 +46,27 @@ def test_weights_that_are_not_masked_are_refused(tmp_path):
     whole = Ticket(NETWORK.init(jax.random.key(0)), written.mask)
     with pytest.raises(UserError, match="not zero where the mask is"):
         write_ticket(tmp_path / "t.safetensors", whole)
+    other = {f"{name}1": kept for name, kept in written.mask.items()}
+    for mask in (other, {name: kept.T for name, kept in written.mask.items()}):
+        with pytest.raises(UserError, match="a mask of shapes"):
+            write_ticket(tmp_path / "t.safetensors", Ticket(written.start, mask))
     assert not list(tmp_path.iterdir())
+
+
+def test_names_of_ones_own_parameters_may_have_slashes(tmp_path):
+    """As Haiku's have. Such tickets were written, and refused when they were read."""
+    weight = np.array([[1.0, 0.0]], np.float32)
+    written = Ticket(
+        {"mlp/~/linear.w": weight}, {"mlp/~/linear.w": weight > 0}, {"mlp/~/linear.w": 2 * weight}
+    )
+    write_ticket(str(tmp_path / "t.safetensors"), written)
+    found = read_ticket(str(tmp_path / "t.safetensors"))
+    for one, other in (
+        (written.start, found.start),
+        (written.trained, found.trained),
+        (written.mask, found.mask),
+    ):
+        jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
 def test_what_is_no_ticket_is_refused(tmp_path):

@@ -218,3 +218,24 @@ def test_parameters_that_are_not_finite_are_refused() -> None:
 def test_layers_are_found_by_name() -> None:
     jacobian = Jacobian(NETWORKS["mlp"], params_of("mlp"), split_of("mlp").x, Layers(("dense2",)))
     assert jacobian.columns == 6 * 5 + 5
+
+
+def test_what_is_no_vector_is_refused() -> None:
+    jacobian, params = jacobian_of("mlp"), params_of("mlp")
+    n, k = jacobian.examples, jacobian.outputs_per_example
+    for u in (np.zeros((1, n - 1, k)), np.zeros((n, k)), np.zeros((1, n * k))):
+        with pytest.raises(UserError, match="function space of shape"):
+            jacobian._functions(u)
+    for delta in (params, jacobian.moving(params)[1:], [np.zeros(jacobian.columns)]):
+        with pytest.raises(UserError, match="in parameter space"):
+            jacobian._checked(delta)
+
+
+def test_parameters_of_another_network_are_refused() -> None:
+    network, x = NETWORKS["mlp"], split_of("mlp").x
+    several = jax.tree.map(lambda a: a[None], params_of("mlp"))
+    for params in ({}, several):
+        with pytest.raises(UserError, match="layer 'dense1' has no weight of shape"):
+            Jacobian(network, params, x)
+    with pytest.raises(UserError, match="dtype=int64"):
+        Jacobian(network, params_of("mlp"), x, dtype=int)

@@ -1,5 +1,6 @@
 """What is refused before anything is computed, each with what was got, what was expected and what to do."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from tangent_solves import minimum
 
 from ticketlab.errors import UserError
 from ticketlab.tangent import MINIMUM_NORM, Absolute, Layers, Relative, ridge_path
+from ticketlab.tangent.minimise import _check, _training_part
 from ticketlab.tasks import LOGISTIC, SOFTMAX_CROSS_ENTROPY, SQUARED_HINGE, Split, huber
 
 
@@ -113,3 +115,22 @@ def test_a_path_needs_a_ridge_and_a_variant() -> None:
         ridge_path(*arguments, ridges=())
     with pytest.raises(UserError, match="an empty centred"):
         ridge_path(*arguments, ridges=(Relative(0.1),), centred=())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"ridges": (0.1,)}, "Relative"),
+        ({"ridges": Relative(0.1)}, "Relative"),
+        ({"loss": "square"}, "SQUARE"),
+    ],
+)
+def test_what_is_no_ridge_or_loss_is_refused(options: dict[str, Any], said: str) -> None:
+    usual: dict[str, Any] = {"loss": ENTROPY, "ridges": (Relative(0.1),), "centred": (False,)}
+    with pytest.raises(UserError, match=said):
+        inspect.unwrap(_check)(NETWORKS["mlp"], split_of("mlp"), **(usual | options))
+
+
+def test_arrays_are_no_task() -> None:
+    with pytest.raises(UserError, match="tuple as a task"):
+        _training_part((split_of("mlp").x, split_of("mlp").targets))

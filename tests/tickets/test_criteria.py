@@ -1,5 +1,6 @@
 """Criteria and actions: by hand, weight by weight; exact counts; signs; and what is frozen never moves."""
 
+import inspect
 from dataclasses import replace
 
 import jax
@@ -330,3 +331,12 @@ def test_what_is_kept_cannot_be_frozen(seen):
         Replicas(start, KEY, masks=full, effective=Sum(), frozen=frozen)
     with pytest.raises(UserError, match="frozen"):
         Replicas(start, KEY, masks=full, effective=Sum(), frozen={**frozen, "output": None})
+
+
+def test_counts_are_for_the_whole_network_or_for_every_layer(seen):
+    whole = chosen(LargeFinal(), seen, 10)
+    assert inspect.unwrap(stages)(np.int64(10), whole, 1) == [10]
+    first = next(iter(whole))
+    for counts in ({first: 1}, 0.5):
+        with pytest.raises(UserError, match="one for each of"):
+            inspect.unwrap(stages)(counts, whole, 1)

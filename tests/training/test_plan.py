@@ -102,3 +102,18 @@ def test_a_plan_costs_no_heavy_import():
         "heavy = {'jax', 'optax', 'numpy', 'sklearn'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"steps": 1e3}, "steps=1000.0; expected a whole number"),
+        ({"batch": 32.0}, "batch=32.0"),
+        ({"optimiser": "adam"}, "optimiser='adam'"),
+        ({"optimiser": Adam}, "Adam"),
+        ({"schedule": "cosine"}, "schedule='cosine'"),
+    ],
+)
+def test_words_and_fractions_are_refused_where_they_are_written(options, said):
+    with pytest.raises(UserError, match=said):
+        TrainingPlan.__init__.__wrapped__(object.__new__(TrainingPlan), **options)

@@ -101,6 +101,7 @@ def test_features_that_do_not_vary_change_nothing():
     ("change", "words"),
     [
         (lambda f, y: (Parts(f.train, f.validation[:, 1:], f.test), y, Ridge()), "features"),
+        (lambda f, y: (Parts(*(part[..., None] for part in f)), y, Ridge()), "features of shapes"),
         (lambda f, y: (f, y, Ridge((0.0,))), "penalties"),
         (lambda f, y: (f, Parts(y.train % 2, y.validation, y.test), Ridge()), "2 of 3 classes"),
     ],

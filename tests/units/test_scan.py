@@ -22,6 +22,7 @@ from ticketlab.units import (
     scan,
     sort,
 )
+from ticketlab.units.null import whole_numbers
 
 LINEAR = MLP(widths=()).build((3,), 2)
 DRAW = np.random.default_rng(7)
@@ -261,3 +262,11 @@ def test_batch_statistics_are_fixed_before_units_are_read():
     np.testing.assert_allclose(
         units.read(0, 4), next(iter(frozen.features(params, x[:5]).values())).T, rtol=1e-5, atol=1e-6
     )
+
+
+def test_labels_are_whole_numbers() -> None:
+    labels = np.arange(12) % 3
+    assert np.array_equal(whole_numbers(labels.astype(float)), labels)
+    for other in (labels - 1, labels + 0.5, labels.astype(str), np.eye(3)[labels], labels * np.nan):
+        with pytest.raises(UserError, match="one whole number from 0"):
+            whole_numbers(other)

@@ -22,7 +22,7 @@ from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params, pure_network
 from ticketlab.networks.own_format import OwnFormat
 
-__all__ = ["adapted", "check", "check_fixed"]
+__all__ = ["adapted", "check", "check_fixed", "tried"]
 
 TRIED = 4  # examples
 NEAR = 1e-5  # of the largest output: the rounding of single precision is below
@@ -49,12 +49,12 @@ def adapted(
     """
     drawn = np.random.Generator(np.random.PCG64(0)).standard_normal((TRIED, *input_shape))
     x = jnp.asarray(drawn, jnp.float32)
-    params = _tried(name, "draw its parameters", lambda: init(jax.random.key(0)))
+    params = tried(name, "draw its parameters", lambda: init(jax.random.key(0)))
     if not params:
         raise UserError(f"{name}, which has no parameters to train", "a model with trainable parameters")
     _check_types(name, params)
     network = pure_network(init, apply, input_shape=input_shape, outputs=outputs, name=name)
-    weights, unused = _tried(name, f"run on inputs {x.shape}", lambda: uses(network.apply, params, x))
+    weights, unused = tried(name, f"run on inputs {x.shape}", lambda: uses(network.apply, params, x))
     if unused:
         raise UserError(
             f"{name}, whose outputs do not depend on {_listed(unused)}",
@@ -83,7 +83,7 @@ def check(network: Network, params: Params, x: Array) -> None:
     """
     name, apply = network.name, jax.jit(network.apply)
     once, again = (
-        np.asarray(_tried(name, f"run on inputs {x.shape}", lambda: apply(params, x))) for _ in range(2)
+        np.asarray(tried(name, f"run on inputs {x.shape}", lambda: apply(params, x))) for _ in range(2)
     )
     if not np.isfinite(once).all():
         raise UserError(f"{name}, whose outputs for random inputs are not finite", "finite numbers")
@@ -94,7 +94,7 @@ def check(network: Network, params: Params, x: Array) -> None:
             "a deterministic function",
             "Dropout is on: switch it off.",
         )
-    alone = np.asarray(_tried(name, "run on one example", lambda: apply(params, x[:1])))
+    alone = np.asarray(tried(name, "run on one example", lambda: apply(params, x[:1])))
     mixed = float(np.abs(once[:1] - alone).max())
     if mixed > NEAR * size:
         raise UserError(
@@ -104,7 +104,7 @@ def check(network: Network, params: Params, x: Array) -> None:
         )
     weights = jnp.linspace(1, 2, once.size, dtype=jnp.float32).reshape(once.shape)
     gradient = jax.jit(jax.grad(lambda p: jnp.sum(network.apply(p, x) * weights)))
-    found = _tried(name, "be differentiated", lambda: gradient(params))
+    found = tried(name, "be differentiated", lambda: gradient(params))
     if wrong := [n for n, g in found.items() if not np.isfinite(np.asarray(g)).all()]:
         raise UserError(
             f"{name}, whose gradient is not finite in {_listed(wrong)}",
@@ -137,7 +137,7 @@ def _check_types(name: str, params: Params) -> None:
         )
 
 
-def _tried(name: str, what: str, do: Callable[[], Any]) -> Any:
+def tried(name: str, what: str, do: Callable[[], Any]) -> Any:
     """The result; an error inside the user's model is told as the user's."""
     try:
         return do()

@@ -18,6 +18,7 @@ from ticketlab.adapters.adapted import adapted, check_fixed
 from ticketlab.adapters.named_leaves import named_leaves
 from ticketlab.adapters.user_code import called, required, title
 from ticketlab.errors import UserError
+from ticketlab.networks.layers import checked_shape
 from ticketlab.networks.network import Network, Params
 from ticketlab.networks.own_format import OwnFormat
 
@@ -53,6 +54,7 @@ def equinox(
             of each example alone; for one with arrays that are drawn by the key and are no parameters.
     """
     eqx = required("equinox", "Equinox")
+    input_shape = checked_shape(input_shape)
 
     def made(key: Array) -> tuple[Any, Any]:
         found = factory if isinstance(factory, eqx.Module) else called(factory, key)

@@ -93,10 +93,11 @@ def export(module: torch.nn.Module, example: torch.Tensor, name: str) -> Exporte
 
     Raises:
         UserError: for a model that cannot be exported, that draws random numbers or normalises by batch statistics when
-            evaluated, that returns more than one array, or has an operation without a counterpart.
+            evaluated, that does not return one array, has an operation without a counterpart, or another precision than single.
     """
     import torch
 
+    _check_single(module, name)
     module.eval()
     free = ({0: torch.export.Dim("n")},)
     each = False
@@ -105,6 +106,14 @@ def export(module: torch.nn.Module, example: torch.Tensor, name: str) -> Exporte
         warnings.simplefilter("ignore")
         try:
             expected = module(example)
+        except Exception as error:
+            raise _not_exported(name, error, example) from error
+        if not isinstance(expected, torch.Tensor):
+            what = f"{len(expected)} arrays" if isinstance(expected, tuple) else type(expected).__name__
+            raise UserError(
+                f"{name}, which returns {what}", "one array of outputs [n, k]", "Return the outputs alone."
+            )
+        try:
             exported = torch.export.export(module, (example,), dynamic_shapes=free).run_decompositions()
         except Exception as error:
             try:  # a model that fixes the size of its batch, by len(x) for example
@@ -131,6 +140,25 @@ def export(module: torch.nn.Module, example: torch.Tensor, name: str) -> Exporte
     held = {n: p.detach().cpu().numpy() for n, p in module.named_parameters()}
     _check_same(name, np.asarray(graph(held, example.numpy())), expected.detach().cpu().numpy(), each)
     return graph
+
+
+def _check_single(module: torch.nn.Module, name: str) -> None:
+    import torch
+
+    try:
+        types = {p.dtype for p in module.parameters() if p.dtype.is_floating_point and p.numel()}
+    except ValueError as error:  # lazy layers
+        raise UserError(
+            f"{name}, whose parameters have no sizes yet ({first_line(error)})",
+            "a model with the sizes of all layers",
+            "Give Linear its in_features in the place of LazyLinear, for example.",
+        ) from None
+    if types & {torch.float64, torch.bfloat16}:
+        raise UserError(
+            f"{name}, with parameters of {', '.join(sorted(map(str, types)))}",
+            "parameters of torch.float32",
+            "Call .float() on the model: it is evaluated in single or in double precision, as that is needed.",
+        )
 
 
 def _check_same(name: str, mine: np.ndarray, theirs: np.ndarray, each: bool) -> None:
@@ -206,12 +234,6 @@ def _check_outputs(signature: Any, name: str) -> None:
             f"{name}, which changes its buffers when it is evaluated ({changed})",
             "a pure function of parameters and inputs: batch normalisation in evaluation mode, for one",
             "Do not call .train() in forward.",
-        )
-    if len(kinds) != 1:
-        raise UserError(
-            f"{name}, which returns {len(kinds)} arrays",
-            "one array of outputs [n, k]",
-            "Return the outputs alone.",
         )
 
 

@@ -20,6 +20,7 @@ from ticketlab.adapters.adapted import adapted, check_fixed
 from ticketlab.adapters.named_leaves import named_leaves
 from ticketlab.adapters.user_code import called, first_line, required, title
 from ticketlab.errors import UserError
+from ticketlab.networks.layers import checked_shape
 from ticketlab.networks.network import Network, Params
 from ticketlab.networks.own_format import OwnFormat
 
@@ -65,6 +66,7 @@ def linen(
             each example alone.
     """
     library = required("flax.linen", "Flax")
+    input_shape = checked_shape(input_shape)
     module = factory if isinstance(factory, library.Module) else called(factory)
     if not isinstance(module, library.Module):
         raise UserError(f"{type(module).__name__} from {title(factory)}", "a flax.linen.Module")
@@ -123,6 +125,7 @@ def nnx(
         UserError: as for `linen`.
     """
     library = required("flax.nnx", "Flax")
+    input_shape = checked_shape(input_shape)
 
     def made(key: Array) -> Any:
         module = factory if isinstance(factory, library.Module) else called(factory, library.Rngs(key))

@@ -34,7 +34,7 @@ def load_ticket(path: str | Path, model: Any, *, state: Any = None) -> Any:
             case "torch.nn.modules.module.Module":
                 return _torch(arrays, model)
             case "flax.linen.module.Module":
-                return _nested(arrays)
+                return _linen(arrays, model)
             case "flax.nnx.module.Module" | "flax.nnx.pytreelib.Pytree":
                 return _nnx(arrays, model)
             case "equinox._module._module.Module" | "equinox._module.Module":
@@ -74,7 +74,10 @@ def _multiplied_out(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return whole | {n: arrays[f"{n}_orig"] * arrays[f"{n}_mask"] for n in pruned}
 
 
-def _nested(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _linen(arrays: Mapping[str, np.ndarray], model: Any) -> dict[str, Any]:
+    """The variables. A module has no shapes before it sees inputs, so only their names can be wrong here."""
+    if not any(name.startswith("params/") for name in arrays):
+        raise _other_model(model, "no array is called 'params/…'")
     tree: dict[str, Any] = {}
     for name, array in arrays.items():
         *outer, last = name.split("/")

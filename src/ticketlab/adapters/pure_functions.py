@@ -9,8 +9,9 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from ticketlab.adapters.adapted import adapted
+from ticketlab.adapters.adapted import adapted, tried
 from ticketlab.adapters.named_leaves import named_leaves
+from ticketlab.networks.layers import checked_shape
 from ticketlab.networks.network import Network, Params
 from ticketlab.networks.own_format import OwnFormat
 
@@ -42,7 +43,14 @@ def functions(
         UserError: for functions that are not a deterministic, differentiable function of each example alone; for parameters that
             the outputs do not depend on.
     """
-    start, back = named_leaves(jax.eval_shape(init, jax.random.key(0)))
+    input_shape = checked_shape(input_shape)
+    start, back = named_leaves(
+        tried(
+            name,
+            "draw its parameters with a traced key, as jax.jit does",
+            lambda: jax.eval_shape(init, jax.random.key(0)),
+        )
+    )
 
     def drawn(key: Array) -> Params:
         return named_leaves(init(key))[0]

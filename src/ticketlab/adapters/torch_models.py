@@ -24,6 +24,7 @@ from ticketlab.adapters.adapted import adapted
 from ticketlab.adapters.exported_graph import export
 from ticketlab.adapters.user_code import called, required, title
 from ticketlab.errors import UserError
+from ticketlab.networks.layers import checked_shape
 from ticketlab.networks.network import Network, Params
 from ticketlab.networks.own_format import OwnFormat
 
@@ -64,6 +65,7 @@ def torch(
     Cost: seconds, for tracing the model.
     """
     library = required("torch", "PyTorch")
+    input_shape = checked_shape(input_shape)
     module = called(factory) if not isinstance(factory, library.nn.Module) else factory
     if not isinstance(module, library.nn.Module):
         raise UserError(f"{type(module).__name__} from {title(factory)}", "a torch.nn.Module")

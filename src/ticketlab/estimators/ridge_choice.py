@@ -84,6 +84,10 @@ def choose_ridge(
                 "a score that is defined in every fold",
                 "Use fewer folds, or leave scoring out.",
             )
+    if not scores:
+        raise UserError(
+            "no folds", "at least one", "Give cv a number, a splitter, or pairs (rows to fit, rows held out)."
+        )
     found = RidgeChoice(ridges, np.array(scores, float), np.array(sizes, float), 0)
     means = found.mean_scores
     best = max(range(len(ridges)), key=lambda i: (means[i], values[i]))

@@ -26,6 +26,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ticketlab.compiled_programs import keep_programs_if_allowed
+from ticketlab.errors import UserError
 from ticketlab.estimators.parameters import (
     TUNED,
     OfNetwork,
@@ -204,7 +205,16 @@ class TangentEstimator(OfNetwork, ABC):
             known = object.__new__(type(self))
             known.__dict__.update(self.__dict__, _known=outputs)
             weighed = {} if weights is None else {"sample_weight": weights[rows]}
-            return float(scorer(known, X[rows], y[rows], **weighed))
+            try:
+                return float(scorer(known, X[rows], y[rows], **weighed))
+            except TypeError as error:
+                if weighed and "sample_weight" in str(error):
+                    raise UserError(
+                        f"scoring={self.scoring!r} with weights of examples, which it does not take",
+                        "a scorer with the argument sample_weight",
+                        "Leave sample_weight and class_weight out, or leave scoring out.",
+                    ) from error
+                raise
 
         return score
 

@@ -22,6 +22,7 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.special import log_ndtr, ndtr
 
 from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.infinite.covariances import checked_cross, checked_test
 
 __all__ = ["BinaryPosterior", "Likelihood", "expectation_propagation"]
 
@@ -68,8 +69,10 @@ class BinaryPosterior:
         self, cross: Float[np.ndarray, "m n"], test: Float[np.ndarray, "m"]
     ) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m"]]:
         """Mean and variance of the latent values at test points, from K_* and the diagonal of K_**."""
+        cross = checked_cross(cross, len(self.labels))
         v = solve_triangular(self._factor, (cross * self._root).T, lower=True)
-        return cross @ self._weights, np.maximum(test - np.sum(v * v, axis=0), 0.0)
+        variance = checked_test(test, (len(cross),)) - np.sum(v * v, axis=0)
+        return cross @ self._weights, np.maximum(variance, 0.0)
 
     def probability(
         self, cross: Float[np.ndarray, "m n"], test: Float[np.ndarray, "m"]

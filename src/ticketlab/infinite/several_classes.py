@@ -19,6 +19,7 @@ from scipy.linalg import cho_solve, cholesky
 from scipy.special import log_softmax, softmax
 
 from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.infinite.covariances import checked_cross, checked_test
 
 __all__ = ["LaplacePosterior", "laplace"]
 
@@ -44,13 +45,15 @@ class LaplacePosterior:
 
     def mean(self, cross: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "m classes"]:
         """Of the latent values at test points."""
-        return cross @ self._gradient
+        return checked_cross(cross, len(self.mode)) @ self._gradient
 
     def covariance(
         self, cross: Float[np.ndarray, "m n"], test: Float[np.ndarray, "m"]
     ) -> Float[np.ndarray, "m classes classes"]:
         """Of the classes' latent values at each test point, from K_* and the diagonal of K_**."""
         classes = len(self._each)
+        cross = checked_cross(cross, len(self.mode))
+        test = checked_test(test, (len(cross),))
         factor = cholesky(self._sum, lower=True)
         loaded = np.stack([cross @ e for e in self._each])  # [classes, m, n]
         shared = np.stack([cho_solve((factor, True), a.T) for a in loaded])  # [classes, n, m]
@@ -94,7 +97,7 @@ def laplace(covariance: Any, labels: Any, classes: int, *, tolerance: float = 1e
             f"a covariance of shape {k.shape} and labels of shape {y.shape} for {classes} classes",
             "[n, n], and labels from 0 to classes − 1, at least two classes",
         )
-    one_hot = np.eye(classes)[y]
+    one_hot = np.eye(classes)[y.astype(int)]
     f = np.zeros_like(one_hot)
     before = float(np.sum(one_hot * log_softmax(f, axis=1)))
     for step in range(1, _STEPS + 1):

@@ -28,6 +28,7 @@ from jaxtyping import Float
 from scipy.linalg import LinAlgError, cho_solve, cholesky, eigh, solve_triangular
 
 from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.infinite.covariances import checked_cross, checked_test
 
 __all__ = ["Posterior", "TrainedLaw", "posterior", "trained_law"]
 
@@ -50,21 +51,23 @@ class Posterior:
 
     def mean(self, cross: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "m k"]:
         """K_* (K + σ²I)⁻¹ y, for the covariances of test with training points."""
-        return cross @ self.weights
+        return checked_cross(cross, len(self.factor)) @ self.weights
 
     def covariance(
         self, cross: Float[np.ndarray, "m n"], test: Float[np.ndarray, "m m"]
     ) -> Float[np.ndarray, "m m"]:
         """K_** − K_* (K + σ²I)⁻¹ K_*ᵀ of the noiseless outputs, for each output."""
+        cross = checked_cross(cross, len(self.factor))
         v = solve_triangular(self.factor, cross.T, lower=True)
-        return test - v.T @ v
+        return checked_test(test, (len(cross), len(cross))) - v.T @ v
 
     def variance(
         self, cross: Float[np.ndarray, "m n"], test: Float[np.ndarray, "m"]
     ) -> Float[np.ndarray, "m"]:
         """Its diagonal, from that of K_**; rounding below zero becomes zero."""
+        cross = checked_cross(cross, len(self.factor))
         v = solve_triangular(self.factor, cross.T, lower=True)
-        return np.maximum(test - np.sum(v * v, axis=0), 0.0)
+        return np.maximum(checked_test(test, (len(cross),)) - np.sum(v * v, axis=0), 0.0)
 
 
 def posterior(covariance: Any, targets: Any, *, noise: float = 0.0) -> Posterior:
@@ -176,7 +179,10 @@ def _checked(
         raise UserError(
             f"a covariance of shape {k.shape} and targets of shape {y.shape}", "[n, n], and [n] or [n, k]"
         )
-    if not 0 <= noise < math.inf:
+    for what, array in (("covariance", k), ("targets", y)):
+        if not np.isfinite(array).all():
+            raise UserError(f"{what} with NaN or infinite values", "finite numbers")
+    if np.ndim(noise) or not 0 <= noise < math.inf:
         raise UserError(f"a noise or ridge of {noise}", "a finite number of at least 0")
     return k, y.reshape(len(y), -1)
 

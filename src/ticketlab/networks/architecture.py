@@ -11,11 +11,11 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ticketlab.errors import UserError
 from ticketlab.networks.initialisation import HE_NORMAL, Initialisation, Parameterisation
-from ticketlab.networks.layers import Parametrised
+from ticketlab.networks.layers import Parametrised, checked_shape
 from ticketlab.networks.stages import (
     Activate,
     Activation,
@@ -93,6 +93,14 @@ class Architecture(ABC):
         """The same architecture with the units of every hidden layer multiplied; UserError for a network without widths."""
         raise self._not_described("the widths of its layers")
 
+    if not TYPE_CHECKING:  # where every name would be known
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(
+                f"{type(self).__name__} has no {name!r}. It is a choice of network: "
+                "choice.build(input_shape, outputs) is the network, with parameters and a function."
+            )
+
     def _not_described(self, what: str) -> UserError:
         return UserError(
             f"{self.describe()}, a model of your own, where {what} must be known",
@@ -121,9 +129,13 @@ class StagedArchitecture(Architecture):
     initialisation: Initialisation = HE_NORMAL
 
     def __post_init__(self) -> None:
-        for field_ in fields(self):  # a list is as good as a tuple, but has no hash
-            if isinstance(value := getattr(self, field_.name), list):
-                object.__setattr__(self, field_.name, tuple(value))
+        for field_ in fields(self):
+            value = _plain(getattr(self, field_.name))
+            if str(field_.type).startswith("tuple[int") and not isinstance(value, tuple):
+                raise UserError(
+                    f"{field_.name}={value!r}", "several whole numbers, such as (64, 64) or (64,)"
+                )
+            object.__setattr__(self, field_.name, value)
         object.__setattr__(self, "activation", Activation(self.activation))
         object.__setattr__(self, "parameterisation", Parameterisation(self.parameterisation))
         if not isinstance(self.initialisation, Initialisation):
@@ -167,7 +179,7 @@ class StagedArchitecture(Architecture):
         return ", ".join(parts)
 
     def build(self, input_shape: Shape, outputs: int) -> Network:
-        return _built(self, tuple(input_shape), outputs)
+        return _built(self, checked_shape(input_shape), _plain(outputs))
 
 
 @lru_cache(maxsize=256)
@@ -210,6 +222,12 @@ class Widened(StagedArchitecture):
 def _activated(stages: tuple[Stage, ...]) -> bool:
     """Whether the choice of an activation function has any effect."""
     return any(isinstance(s, Activate | FeedForward) or _activated(getattr(s, "stages", ())) for s in stages)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and lists as Python's numbers and tuples, which have a hash and can be written down."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
 
 
 # --- for architectures with an optional normalisation ---

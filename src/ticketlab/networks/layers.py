@@ -7,17 +7,32 @@ by the type of that stage, so there is no list of kinds.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from ticketlab.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Array
 
-__all__ = ["DrawnLayer", "Layer", "Parametrised", "Shape", "pre_activation", "with_bias"]
+__all__ = ["DrawnLayer", "Layer", "Parametrised", "Shape", "checked_shape", "pre_activation", "with_bias"]
 
 Shape: TypeAlias = tuple[int, ...]
+
+
+def checked_shape(given: Any) -> Shape:
+    """The shape of one example, in Python's own integers; a UserError for anything else."""
+    sizes = tuple(given) if isinstance(given, Iterable) else (None,)
+    if not all(isinstance(size, Integral) for size in sizes):
+        raise UserError(
+            f"input_shape={given!r}", "whole numbers, such as (64,) for vectors or (28, 28, 1) for images"
+        )
+    if not all(size > 0 for size in sizes):
+        raise UserError(f"inputs of shape {sizes}", "at least one entry along every axis")
+    return tuple(map(int, sizes))
 
 
 class Parametrised(ABC):

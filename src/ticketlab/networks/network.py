@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from ticketlab.errors import UserError
 from ticketlab.networks.initialisation import Distribution, Parameterisation
-from ticketlab.networks.layers import Layer
+from ticketlab.networks.layers import Layer, checked_shape
 from ticketlab.networks.own_format import OwnFormat, Weight
 from ticketlab.networks.params import Features, Params, Statistics
 from ticketlab.networks.stages.stage import Step
@@ -146,7 +146,7 @@ def pure_network(
         return result
 
     return Network(
-        name, tuple(input_shape), outputs, init, checked_apply, weights=weights, own_format=own_format
+        name, checked_shape(input_shape), outputs, init, checked_apply, weights=weights, own_format=own_format
     )
 
 

@@ -55,7 +55,7 @@ def sequential(
     Raises:
         UserError: if a stage cannot take the shape that reaches it; from `apply`, for inputs of another shape.
     """
-    if not all(size > 0 for size in input_shape):
+    if not input_shape or not all(size > 0 for size in input_shape):
         raise UserError(f"inputs of shape {input_shape}", "at least one entry along every axis")
     steps = fit(stages, input_shape, bias, parameterisation, initialisation)
     output_shape = reached(stages, input_shape)

@@ -20,7 +20,7 @@ import ticketlab
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Params
 from ticketlab.store.whole import write_whole
-from ticketlab.tickets.masks import Mask, weights_in
+from ticketlab.tickets.masks import Mask, over_parameters, weights_in
 from ticketlab.tickets.ticket import Ticket
 
 __all__ = ["read_ticket", "write_ticket"]
@@ -28,14 +28,16 @@ __all__ = ["read_ticket", "write_ticket"]
 FORMAT = "ticketlab ticket 1"
 
 
-def write_ticket(path: Path, ticket: Ticket) -> None:
+def write_ticket(path: Path | str, ticket: Ticket) -> None:
     """Writes a ticket in full or not at all.
 
     Raises:
-        UserError: for parameters that are not zero where the mask is, or a path that cannot be written.
+        UserError: for parameters that are not zero where the mask is, a mask of other layers or shapes, or a path that cannot be
+            written.
     """
     from safetensors.numpy import save
 
+    path = Path(path)
     arrays: dict[str, np.ndarray] = {
         f"mask/{name}": np.asarray(m, np.uint8) for name, m in ticket.mask.items()
     }
@@ -46,7 +48,8 @@ def write_ticket(path: Path, ticket: Ticket) -> None:
                 continue
             for leaf, array in leaves.items():
                 arrays[f"{what}/{name}/{leaf}"] = np.ascontiguousarray(array)
-        _check_masked(what, params or {}, ticket.mask)
+        if params:
+            _check_masked(what, params, ticket.mask)
     about = {"format": FORMAT, "ticketlab": ticketlab.__version__, **ticket.about}
     write_whole(path, save(arrays, metadata=about))
     for kind, own in ticket.own.items():
@@ -54,7 +57,7 @@ def write_ticket(path: Path, ticket: Ticket) -> None:
         write_whole(path.with_suffix(f".{kind}.safetensors"), save(whole, metadata={**about, "format": kind}))
 
 
-def read_ticket(path: Path) -> Ticket:
+def read_ticket(path: Path | str) -> Ticket:
     """The ticket in a file.
 
     Raises:
@@ -79,8 +82,10 @@ def read_ticket(path: Path) -> Ticket:
         raise UserError(f"{path}, which is no ticket of this format", FORMAT)
     about.pop("ticketlab", None)
     parts: dict[str, Any] = {"start": {}, "trained": {}, "mask": {}}
+    parameters = [name.partition("/")[2] for name in arrays if "-parameter/" in name]
     for name, array in arrays.items():
-        match name.split("/"):
+        what, _, own = name.partition("/")
+        match [what, own] if own in parameters else name.split("/"):  # a user's names may have slashes
             case ["mask", layer]:
                 parts["mask"][layer] = array.astype(bool)
             case ["start-parameter" | "trained-parameter" as what, name]:
@@ -96,8 +101,9 @@ def read_ticket(path: Path) -> Ticket:
 
 
 def _check_masked(what: str, params: Params, mask: Mask) -> None:
+    over_parameters(mask, params)  # refuses other layers and shapes
     for name, kept in mask.items():
-        if name in params and np.any(np.asarray(weights_in(params, [name])[name])[~kept]):
+        if np.any(np.asarray(weights_in(params, [name])[name])[~np.asarray(kept, bool)]):
             raise UserError(
                 f"weights of {name!r} ({what}) that are not zero where the mask is",
                 "a ticket's own parameters",

@@ -8,7 +8,7 @@ operator's own precision; certificates use float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ticketlab.adapters.traced import precisions
+from ticketlab.adapters.user_code import first_line
 from ticketlab.compiled_programs import quick_options
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
@@ -51,7 +53,8 @@ class Jacobian:
 
     Raises:
         UserError: for inputs or parameters that are not finite; for inputs that do not have the network's shape; for a network
-            that is differentiated through a surrogate, or whose outputs for an example depend on other examples.
+            that is differentiated through a surrogate, or whose outputs for an example depend on other examples; for a model of
+            your own that does not take these parameters, or computes in less than this precision; for other vectors.
     """
 
     network: Network
@@ -66,6 +69,8 @@ class Jacobian:
 
     def __post_init__(self) -> None:
         self.network.require_each_alone("a tangent space of functions of x")
+        if np.dtype(self.dtype) not in (np.float32, np.float64):
+            raise UserError(f"dtype={np.dtype(self.dtype)}", "float32 or float64")
         shape = tuple(np.shape(self.x))
         if shape[1:] != self.network.input_shape or not shape or shape[0] == 0:
             raise UserError(
@@ -84,6 +89,19 @@ class Jacobian:
                 raise UserError(
                     f"{what} with NaN or infinite values", "finite numbers", "Remove or replace them first."
                 )
+        leaves, structure = jax.tree.flatten(self.params)
+        if self.network.layers:
+            _check_layers(self.network, self.params)
+        else:
+            if other := {
+                str(kind) for kind in map(jnp.result_type, leaves) if not jnp.issubdtype(kind, jnp.floating)
+            }:
+                raise UserError(
+                    f"parameters of {' and '.join(sorted(other))}",
+                    "floating numbers: every parameter may move",
+                    "What is not to be learnt belongs into the function.",
+                )
+            _check_function(self.network, structure, tuple(map(np.shape, leaves)), np.dtype(self.dtype))
 
     @property
     def examples(self) -> int:
@@ -126,12 +144,12 @@ class Jacobian:
     def jvp(self, delta: Sequence[Leaf]) -> Float[Any, "n k"]:
         """JΔ. Cost: about two forward passes."""
         with self.x64():
-            return self._jvps([np.asarray(d, self.dtype)[None] for d in delta])[0]
+            return self._jvps([np.asarray(d, self.dtype)[None] for d in self._checked(delta)])[0]
 
     def vjp(self, cotangent: Float[Any, "n k"]) -> list[Any]:
         """Jᵀv, as a list over the moving leaves. Cost: about two forward passes."""
         with self.x64():
-            return [d[0] for d in self._vjps(np.asarray(cotangent, self.dtype)[None])]
+            return [d[0] for d in self._vjps(self._functions(np.asarray(cotangent, self.dtype)[None]))]
 
     def gram(self, u: Float[Any, "c n k"]) -> Float[Any, "c n k"]:
         """K u = J Jᵀ u for c vectors at once, without K. Cost: c Jacobian-vector and c vector-Jacobian products."""
@@ -156,7 +174,7 @@ class Jacobian:
         with self.x64():
             stacked = [
                 [np.stack([np.asarray(d[i], self.dtype) for d in part]) for i in range(len(part[0]))]
-                for part in _chunks(deltas, self._columns_at_once)
+                for part in _chunks([self._checked(d) for d in deltas], self._columns_at_once)
             ]
             return _joined([self._jvps(part) for part in stacked])
 
@@ -254,7 +272,33 @@ class Jacobian:
         return max(1, _PARAMETER_BYTES // (max(self.columns, 1) * np.dtype(self.dtype).itemsize))
 
     def _groups(self, u: Float[Any, "c n k"]) -> list[np.ndarray]:
-        return _chunks(np.asarray(u, self.dtype), self._columns_at_once)
+        return _chunks(self._functions(np.asarray(u, self.dtype)), self._columns_at_once)
+
+    def _functions(self, u: np.ndarray) -> np.ndarray:
+        """The vectors in function space, `[c, n, k]`."""
+        n, k = self.examples, self.outputs_per_example
+        if u.ndim != 3 or u.shape[1:] != (n, k):
+            raise UserError(
+                f"vectors in function space of shape {u.shape}",
+                f"(c, {n}, {k}): c of them, each with a row for each example",
+            )
+        return u
+
+    def _checked(self, delta: Any) -> Sequence[Leaf]:
+        """A vector in parameter space."""
+        own = [leaf.shape for leaf in self.moving_leaves]
+        if isinstance(delta, Mapping) or [np.shape(d) for d in delta] != own:
+            what = (
+                "a pytree"
+                if isinstance(delta, Mapping)
+                else f"arrays of shapes {[np.shape(d) for d in delta]}"
+            )
+            raise UserError(
+                f"{what} as a vector in parameter space",
+                f"a list of arrays of the shapes {own}, one for each leaf that may move",
+                "jacobian.moving(tree) gives it, from a pytree like the parameters.",
+            )
+        return delta
 
     @cached_property
     def _portions(self) -> list[Array]:
@@ -308,6 +352,47 @@ class Jacobian:
             return self._sweeps
         with self.x64():
             return self._unbound.over(self.devices).bind(*self.devices.everywhere(self._at))
+
+
+def _check_layers(network: Network, params: Params) -> None:
+    """Checks that the weights of a described network's layers are there."""
+    for layer in network.layers:
+        own = params.get(layer.name) if isinstance(params, Mapping) else None
+        weight = own.get("weight") if isinstance(own, Mapping) else None
+        if layer.stage.weighted and (weight is None or np.shape(weight) != layer.weight_shape):
+            raise UserError(
+                f"parameters in which layer {layer.name!r} has no weight of shape {layer.weight_shape}",
+                f"those of one {network.name}",
+                "Draw them with network.init(jax.random.key(0)).",
+            )
+
+
+@lru_cache(maxsize=64)
+def _check_function(network: Network, structure: Any, shapes: tuple[Any, ...], dtype: np.dtype[Any]) -> None:
+    """Checks that a model can be evaluated at such parameters, and that no step on the way to its outputs is less precise.
+
+    Products with J would be rounded to that precision, and a certificate would not notice.
+    """
+    with jax.enable_x64(dtype == np.float64):
+        params = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes])
+        x = jax.ShapeDtypeStruct((2, *network.input_shape), dtype)
+        try:
+            found = precisions(network.apply, params, x)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(
+                f"parameters at which {network.name} cannot be evaluated ({type(error).__name__}: {first_line(error)})",
+                "parameters as its init draws them",
+                "Draw them with network.init(jax.random.key(0)).",
+            ) from error
+    lower = sorted(str(kind) for kind in found if jnp.finfo(kind).eps > jnp.finfo(dtype).eps)
+    if lower:
+        raise UserError(
+            f"{network.name}, which computes in {' and '.join(lower)} whatever the precision of its parameters",
+            f"a model that computes in {dtype} if its parameters and inputs are so, for a tangent space in {dtype}",
+            "Leave out options such as dtype=jnp.float32 and conversions such as .astype(jnp.bfloat16).",
+        )
 
 
 QUICK_ROWS = 2500  # of K, up to which compiling takes longer than what is compiled

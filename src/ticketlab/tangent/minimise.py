@@ -161,7 +161,7 @@ def ridge_path(
     Returns:
         For each entry of `centred` in order, one solution per ridge in order.
     """
-    split = task.train if isinstance(task, Task) else task
+    split = _training_part(task)
     _check(network, split, loss, ridges, centred)
     jacobian = Jacobian(network, params, split.x, selection, dtype=np.float64, devices=devices)
     chosen = choose_rung(jacobian, rung, quadratic=loss.quadratic, problems=len(ridges) * len(centred))
@@ -357,9 +357,28 @@ def _check_range(loss: ConvexLoss, matrix: DualKernel | PrimalMatrix | MatrixFre
         )
 
 
-def _check(
-    network: Network, split: Split, loss: ConvexLoss, ridges: Sequence[Ridge], centred: Sequence[bool]
-) -> None:
+def _training_part(task: Any) -> Split:
+    if isinstance(task, Task):
+        return task.train
+    if not isinstance(task, Split):
+        raise UserError(
+            f"{type(task).__name__} as a task",
+            "a Task, such as Digits().task(seed=0), or a Split",
+            "Arrays are one by Split(x, targets, ids).",
+        )
+    return task
+
+
+def _check(network: Network, split: Split, loss: Any, ridges: Any, centred: Sequence[bool]) -> None:
+    if not isinstance(loss, ConvexLoss):
+        raise UserError(
+            f"loss={loss!r}", "a ConvexLoss of ticketlab.tasks, such as SQUARE or SOFTMAX_CROSS_ENTROPY"
+        )
+    if not isinstance(ridges, Sequence) or not all(isinstance(r, Relative | Absolute) for r in ridges):
+        given = list(ridges) if isinstance(ridges, Sequence | np.ndarray) else ridges
+        raise UserError(
+            f"ridges {given!r}", "several of Relative(…) or Absolute(…)", "Pass, say, Relative(0.01)."
+        )
     if not ridges:
         raise UserError("no ridge", "at least one", "Pass, say, Relative(0.01).")
     if loss.quadratic and loss.value is not SQUARE.value:

@@ -102,8 +102,14 @@ def chosen(criterion: Criterion, seen: Seen, counts: Counts, among: Mask | None 
 
 def stages(counts: Counts, mask: Mask, rounds: int) -> list[Counts]:
     """The counts after each of R rounds, from those of a mask down to `counts`."""
-    if isinstance(counts, int):
-        return [_between(kept(mask), counts, r / rounds) for r in range(1, rounds + 1)]
+    if isinstance(counts, int | np.integer):
+        return [_between(kept(mask), int(counts), r / rounds) for r in range(1, rounds + 1)]
+    if not isinstance(counts, Mapping) or set(counts) != set(mask):
+        given = list(counts) if isinstance(counts, Mapping) else repr(counts)
+        raise UserError(
+            f"counts for {given}" if isinstance(counts, Mapping) else f"counts={given}",
+            f"one whole number of weights, or one for each of {', '.join(mask)}",
+        )
     sizes: Mapping[str, int] = {name: int(np.count_nonzero(array)) for name, array in mask.items()}
     return [
         {name: _between(size, counts[name], r / rounds) for name, size in sizes.items()}

@@ -53,8 +53,8 @@ def highest_overall(scores: Mapping[str, np.ndarray], count: int, among: Mask) -
 
 def best(scores: Mapping[str, np.ndarray], counts: Counts, among: Mask) -> dict[str, np.ndarray]:
     """`highest` for counts by layer, `highest_overall` for one number."""
-    if isinstance(counts, int):
-        return highest_overall(scores, counts, among)
+    if isinstance(counts, int | np.integer):
+        return highest_overall(scores, int(counts), among)
     return highest(scores, counts, among)
 
 

@@ -7,6 +7,7 @@ A plan is plain data that can be compared, hashed and written to a file. It impo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 from ticketlab.errors import UserError
@@ -160,6 +161,14 @@ class TrainingPlan:
     score: Score = Accuracy()
 
     def __post_init__(self) -> None:
+        for name in ("steps", "batch", "evaluate_every"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) and (value is not None or name == "steps"):
+                raise UserError(f"{name}={value!r}", "a whole number")
+        if not isinstance(self.optimiser, Optimiser):
+            raise UserError(f"optimiser={self.optimiser!r}", "Sgd(…), Adam(…) or AdamW(…)")
+        if not isinstance(self.schedule, Schedule):
+            raise UserError(f"schedule={self.schedule!r}", "Constant(), Cosine(…), Piecewise(…) or Warmup(…)")
         if self.steps < 0:
             raise UserError(f"{self.steps} steps", "0 or more")
         for name, value in (("batch", self.batch), ("evaluate_every", self.evaluate_every)):

@@ -9,7 +9,7 @@ With one order key all replicas share their batches; with R keys each has its ow
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import jax
@@ -64,8 +64,16 @@ class Replicas:
                 "leaves with one leading axis of replicas",
                 "Stack the parameters of several networks with ticketlab.training.stack([…]).",
             )
-        if not jnp.issubdtype(self.order_keys.dtype, jax.dtypes.prng_key):
-            raise UserError(f"order_keys of type {self.order_keys.dtype}", "keys made by jax.random.key")
+        if other := sorted({str(jnp.result_type(a)) for a in leaves} - {"float32", "float64"}):
+            raise UserError(
+                f"params of {' and '.join(other)}",
+                "float32, in which steps are small enough to count",
+                "Convert them by jax.tree.map(lambda a: a.astype(jnp.float32), params); numbers that are not trained belong "
+                "into the function.",
+            )
+        kind = getattr(self.order_keys, "dtype", type(self.order_keys).__name__)
+        if not (hasattr(self.order_keys, "dtype") and jnp.issubdtype(kind, jax.dtypes.prng_key)):
+            raise UserError(f"order_keys of type {kind}", "keys made by jax.random.key")
         if self.order_keys.shape not in ((), (len(self),)):
             raise UserError(f"order_keys of shape {self.order_keys.shape}", f"one key, or ({len(self)},)")
         for name in ("step_sizes", "centred"):
@@ -140,6 +148,12 @@ class TrainingData:
     y: Shaped[ArrayLike, "..."]
     validation_x: Shaped[ArrayLike, "..."] | None = None
     validation_y: Shaped[ArrayLike, "..."] | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # lists and tables
+            value = getattr(self, field.name)
+            if value is not None and not hasattr(value, "dtype"):
+                object.__setattr__(self, field.name, np.asarray(value))
 
     @staticmethod
     def of(task: Task) -> TrainingData:

@@ -26,7 +26,7 @@ from jaxtyping import Float, Int
 
 from ticketlab.errors import UserError
 
-__all__ = ["Labels", "MaximumNull", "permuted_labels"]
+__all__ = ["Labels", "MaximumNull", "permuted_labels", "whole_numbers"]
 
 TILE = 64 * 1024**2  # bytes of the label matrix
 EXACT = 2**24
@@ -40,12 +40,13 @@ class Labels:
         values: `[n]` integers 0 … k−1, every class present.
 
     Raises:
-        UserError: for a class without examples, or one class only.
+        UserError: for other labels, a class without examples, or one class only.
     """
 
     values: Int[np.ndarray, "n"]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "values", whole_numbers(self.values))
         counts = np.bincount(self.values)
         if len(counts) < 2 or not counts.all():
             raise UserError(
@@ -77,6 +78,19 @@ class Labels:
 
     def one_hot(self) -> Float[np.ndarray, "n classes"]:
         return np.eye(self.classes)[self.values]
+
+
+def whole_numbers(labels: Any) -> Int[np.ndarray, "n"]:
+    """Labels as integers, which may be written as floats; a UserError for others."""
+    values = np.asarray(labels)
+    numbers = values.dtype.kind in "iuf" and values.ndim == 1
+    if not numbers or np.any(values < 0) or not np.all(values == np.floor(values)):
+        raise UserError(
+            f"labels of type {values.dtype} and shape {values.shape}",
+            "one whole number from 0 to k − 1 for each example",
+            "np.unique(labels, return_inverse=True)[1] numbers them.",
+        )
+    return values.astype(int) if values.dtype.kind == "f" else values
 
 
 def permuted_labels(labels: Labels, seed: int, number: int) -> Int[np.ndarray, "n"]:

@@ -25,6 +25,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
 from ticketlab.errors import UserError
+from ticketlab.units.null import whole_numbers
 
 __all__ = ["PENALTIES", "Logistic", "Parts", "Probe", "Ridge", "probe", "random_features"]
 
@@ -104,9 +105,16 @@ def probe(features: Parts, labels: Parts, how: Ridge | Logistic = Ridge()) -> Pr
         how: ridge or logistic regression, with the candidates for the penalty.
 
     Raises:
-        UserError: for parts of different widths, or candidates that are not positive.
+        UserError: for parts of different widths, other labels, or candidates that are not positive.
     Cost: ridge, O(np·min(n, p)); logistic, O(npk) a step.
     """
+    labels = Parts(*map(whole_numbers, labels))
+    if any(part.ndim != 2 for part in features):
+        raise UserError(
+            f"features of shapes {[part.shape for part in features]}",
+            "[n, p] in every part",
+            "Images are features by x.reshape(len(x), -1).",
+        )
     if len({part.shape[1] for part in features}) != 1:
         raise UserError(
             f"parts with {[part.shape[1] for part in features]} features",

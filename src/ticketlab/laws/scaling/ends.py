@@ -51,8 +51,9 @@ def paired_means(sizes: Float[np.ndarray, "n"], losses: Float[np.ndarray, "s n"]
         sizes: in increasing order, at least four.
         losses: positive, a row a seed.
 
-    Raises: UserError for one seed, or fewer than four sizes.
+    Raises: UserError for one seed, fewer than four sizes, or another order.
     """
+    _check_order(sizes)
     losses = np.asarray(losses, float)
     if len(losses) < 2 or len(sizes) < 4 or losses.shape[1] != len(sizes):
         raise UserError(
@@ -87,10 +88,14 @@ def forecast(
     jackknife's pseudo-value Sθ̂ − (S − 1)θ̂₋ᵢ, whose mean has less bias and Student's interval.
 
     Arguments:
+        sizes, losses: as for `paired_means`.
         left_out: sizes that are not fitted; at least four others have to be left.
+
+    Raises: UserError for fewer sizes, or another order.
 
     Source: Tukey 1958, Bias and confidence in not-quite large samples (abstract), Ann. Math. Statist. 29.
     """
+    _check_order(sizes)
     fitted, logs = len(sizes) - left_out, np.log(np.asarray(losses, float))
     if left_out < 1 or fitted < 4:
         raise UserError(f"{left_out} of {len(sizes)} sizes left out", "at least one, and four others")
@@ -103,6 +108,15 @@ def forecast(
     starts, promised = np.log([law.at(ends) for law in laws]).T
     whole, *others = np.stack([starts - promised, starts - means[:, -1]], axis=1)
     return np.array([seeds * whole - (seeds - 1) * other for other in others]) if others else whole[None]
+
+
+def _check_order(sizes: Float[np.ndarray, "n"]) -> None:
+    if not np.all(np.diff(sizes) > 0):
+        raise UserError(
+            f"sizes {np.asarray(sizes).tolist()}",
+            "sizes in increasing order",
+            "Sort them, and the losses with them.",
+        )
 
 
 def _tried(curves: tuple[Curve, ...], means: Means) -> list[Curve]:
