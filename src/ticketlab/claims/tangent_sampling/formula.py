@@ -193,17 +193,12 @@ def _variance(key: str, law: str, rule: Below) -> Question:
 # --- gates ---
 
 
-def _down(share: float) -> str:
-    """In per cent, rounded down: what falls short of a limit is not shown as the limit."""
-    return f"{np.floor(1000 * share) / 10:g} %"
-
-
 def _ended() -> Gate:
     def passed(tables: Tables) -> str | None:
         least = float(np.min(_rows(STARTS, tables)["fitted"]))
         if least >= FITTED:
             return None
-        return f"Only {_down(least)} of the training runs of one seed ended; {100 * FITTED:g} % are required."
+        return f"Only {100 * least:.5g} % of the training runs of one seed ended; {100 * FITTED:g} % are required."
 
     return Gate(
         "ended", "training was finished", passed, "More steps, or another step size, would let them end."
@@ -221,7 +216,7 @@ def _fit(comparison: str) -> Gate:
         if least >= FITTED:
             return None
         return (
-            f"Only {_down(least)} of the networks of one side (trained networks, or {TITLES[comparison]}) give "
+            f"Only {100 * least:.5g} % of the networks of one side (trained networks, or {TITLES[comparison]}) give "
             f"{100 * FITTED:g} % of the training labels in one seed; {100 * FITTED:g} % are required."
         )
 
