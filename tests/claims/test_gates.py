@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ticketlab.claims.gates import fitted_gate, skill_gate
+from ticketlab.claims.gates import fitted_gate, fitting, skill_gate
 from ticketlab.claims.headroom import avoided
 from ticketlab.evidence.tables import Table
 
@@ -74,6 +74,20 @@ def test_guessing_fits_no_labels():
     assert fitted_gate(lambda tables: tables["learnt"], "target").passed(
         {"learnt": Table.from_rows("learnt", rows)}
     )
+
+
+@pytest.mark.parametrize(("guess", "fits"), [(0.1, 0.95), (0.5, 0.95), (0.9, 0.99), (0.97, 0.997)])
+def test_a_network_fits_its_data_where_it_fits_nine_tenths_of_the_headroom_too(guess, fits):
+    """95 % are half of what guessing leaves where 90 % of the examples are of one class, and less than guessing at 97 %."""
+    examples = Table.from_rows("examples", [{"guess": float(i < 1000 * guess)} for i in range(1000)])
+    scores = (0.94, fits - 0.001, fits, 1.0)
+    rows = [{"train_score": score, "fitted": score >= 0.95} for score in scores]
+    assert fitting(Table.from_rows("networks", rows), examples)["fitted"].tolist() == [
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_no_errors_are_avoided_where_guessing_makes_none():

@@ -12,7 +12,7 @@ from ticketlab.claims.gp_performance.claim import GpPerformance, GpPerformancePl
 from ticketlab.claims.gp_performance.kernel_arms import arbitrary
 from ticketlab.claims.gp_performance.planted import ASKED, World, planted
 from ticketlab.claims.gp_performance.search import SEARCH
-from ticketlab.claims.gp_performance.shares import ARBITRARY, LINEAR, RBF_NOISE, explained
+from ticketlab.claims.gp_performance.shares import ARBITRARY, LINEAR, RBF_NOISE, explained, read_share
 from ticketlab.claims.planted import ALIKE, NOTHING, examples, made
 from ticketlab.claims.tangent_minimum.candidates import Start
 from ticketlab.engine.run import run_study
@@ -425,3 +425,38 @@ def test_plans_are_checked():
     diabetes = Bundled(name="diabetes", train=40, validation=40, test=40)
     with pytest.raises(UserError, match="regression"):
         run_study(GpPerformance(), dataclasses.replace(PLAN, task=diabetes))
+
+
+@pytest.mark.parametrize(
+    ("picture", "trained", "said"),
+    [
+        (0.05, 0.3, "−25 % of the gain"),
+        (0.0999, 0.3, ": 0 % of the gain"),
+        (0.1, 0.1, "training gains nothing"),
+    ],
+)
+def test_the_reading_of_a_share_that_is_negative_hardly_negative_or_unknown(picture, trained, said):
+    at = np.arange(10_000) / 10_000
+    scored = {"guess": 0.1, "one": picture, "trained": trained}
+    rows = {
+        "seed": np.zeros(len(at), int),
+        "id": np.arange(len(at)),
+        **{n: (at < s).astype(float) for n, s in scored.items()},
+    }
+    words = read_share(
+        lambda tables: tables["examples"], "one", "trained", "it", "here", {"examples": made("e", rows)}
+    )
+    assert words.endswith(said)
+
+
+def test_equal_scores_need_gains_that_are_alike():
+    """Guessing is within the margin of training where the margin is all that training gains."""
+    asked = rule.side_questions(dataclasses.replace(ASKED, margin=0.06))
+    nngp = next(of for of in asked if getattr(of.part, "key", "") == rule.EQUAL)
+    (gate,) = [gate for gate in nngp.gates if gate.key == "margin"]
+    found = measured(World())
+    rows = found["examples"]
+    hardly = rows["guess"] + (np.arange(len(rows)) % 20 == 0)
+    coarse = {**found, "examples": rows.adding(nngp_score=rows["guess"], descent_score=hardly)}
+    assert gate.closed(found) is None
+    assert "says little here" in gate.closed(coarse)

@@ -59,6 +59,14 @@ def test_the_claim_holds_only_if_all_five_parts_do(world, whole, questions):
     assert [q.outcome for q in found.questions()] == questions
 
 
+@pytest.mark.parametrize(("read_out", "outcome"), [(0.04, UNDECIDED), (0.01, FAILS), (0.08, HOLDS)])
+def test_a_rung_that_guesses_is_not_enough_however_large_the_margin(read_out, outcome):
+    """95 % of the examples are of one class, and training is right on 99 %."""
+    world = World(read_out, read_out, read_out, guess=0.95)
+    found = answer(rule.formula(0.06), planted(world, Sample(5, 4000, 0.99), np.random.default_rng(0)))
+    assert found.outcome is outcome
+
+
 def test_an_older_run_without_logistic_read_outs_speaks_of_the_ridge_alone():
     tables = _all_rungs(
         dict.fromkeys(rule.RUNGS, 0.6) | {rule.TANGENT: 0.95, rule.TRAINED: 0.95},

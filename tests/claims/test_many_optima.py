@@ -70,6 +70,13 @@ def test_an_index_without_a_scale_decides_nothing():
     assert "the index has no scale" in own.reading
 
 
+@pytest.mark.parametrize(("bump", "outcome"), [(0.005, UNDECIDED), (0.06, HOLDS)])
+def test_a_barrier_that_cannot_be_high_is_not_called_low(bump, outcome):
+    """97 % of the examples are of one class: a network between two of 99 % can lose two points, which are the limit."""
+    tables = planted(World(bump=bump, guess=0.97), Sample(5, 2000, 0.99), np.random.default_rng(0))
+    assert answer(rule.formula(), tables).find(rule.BASINS).outcome is outcome
+
+
 def test_a_disagreement_that_copies_have_too_is_no_other_function():
     """Both disagree on a tenth of the examples, and hardly any answer is wrong."""
     tables = planted(World(), SAMPLE, np.random.default_rng(0))

@@ -68,6 +68,16 @@ def test_a_fifth_of_what_learning_gains_is_not_enough():
     assert effect.mean == pytest.approx(0.004 - 0.01, abs=2e-3)
 
 
+@pytest.mark.parametrize(("frozen", "outcome"), [(0.955, UNDECIDED), (0.985, HOLDS), (0.9, FAILS)])
+def test_a_frozen_network_that_guesses_is_not_as_good_within_the_margin(frozen, outcome):
+    """95 % of the examples are of one class, and the network with all layers trained is right on 99 %."""
+    scores = {rule.frozen(0): 0.99, rule.frozen(1): frozen}
+    rows = examples(Sample(5, 4000), scores, np.random.default_rng(0), guess=0.95)
+    choices = [{"arm": arm, "inside": True, "settled": True} for arm in scores]
+    tables = {"examples": rows, "choices": Table.from_rows("choices", choices)}
+    assert answer(rule._freezing(1, 0.05), tables).outcome is outcome
+
+
 def test_what_is_true_of_the_half_is_what_is_planted():
     world, sample = World(short=0.06, above=0.1), Sample(20, 4000)
     tables = planted(world, sample, np.random.default_rng(0))

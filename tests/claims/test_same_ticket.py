@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from ticketlab.claims.planted import ALIKE, NOTHING
+from ticketlab.claims.planted import ALIKE, NOTHING, made
 from ticketlab.claims.same_ticket import formula as rule
 from ticketlab.claims.same_ticket import tables as read
 from ticketlab.claims.same_ticket.claim import SameTicket, SameTicketPlan
@@ -30,6 +30,21 @@ SMALL = SameTicketPlan(
 
 
 @pytest.mark.parametrize(
+    ("ticket", "chance", "cheap", "by_its_places"),
+    [(0.972, 0.97, UNDECIDED, UNDECIDED), (0.985, 0.97, HOLDS, UNDECIDED), (0.985, 0.984, HOLDS, FAILS)],
+)
+def test_five_points_that_are_all_of_the_gain_make_no_mask_as_good(ticket, chance, cheap, by_its_places):
+    """97 % of the examples are of one class, and the network is right on 99 %."""
+    at = np.tile(np.arange(2000) / 2000, 5)
+    columns = {"seed": np.repeat(np.arange(5), 2000), "id": np.arange(len(at))}
+    scored = {"guess": 0.97, "trained": 0.99, "ticket": ticket, "chance": chance}
+    columns |= {name: (at < accuracy).astype(float) for name, accuracy in scored.items()}
+    tables = {"examples": made("examples", columns)}
+    asked = (answer(of, tables).outcome for of in (rule._cheap(), rule._by_its_places()))
+    assert tuple(asked) == (cheap, by_its_places)
+
+
+@pytest.mark.parametrize(
     ("world", "whole", "parts"),
     [
         (World(), HOLDS, (HOLDS, HOLDS, HOLDS, HOLDS)),
@@ -43,6 +58,8 @@ SMALL = SameTicketPlan(
         (World(places=0.0), FAILS, (HOLDS, HOLDS, HOLDS, FAILS)),
         (World(growth=rule.GROWTH), UNDECIDED, (HOLDS, UNDECIDED, HOLDS, HOLDS)),
         # On a teacher's labels there is nothing to lose. What fails anyway had no need of it.
+        # Chance rests know nothing, so there is nothing that could be dampened.
+        (World(known=0.01, rest=0.0), UNDECIDED, (HOLDS, HOLDS, UNDECIDED, HOLDS)),
         (World(known_teacher=0.01), UNDECIDED, (HOLDS, HOLDS, UNDECIDED, HOLDS)),
         (World(known_teacher=0.01, rest=0.05), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
         # Ten times as many points, and the same share.

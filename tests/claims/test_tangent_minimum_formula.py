@@ -124,6 +124,30 @@ def test_a_gate_keeps_the_claim_undecided_and_nothing_else_would(changes, gate, 
     assert conclude({"square": 0.0}, **changes)[0].outcome is HOLDS
 
 
+@pytest.mark.parametrize(
+    ("tangent", "margin", "outcome"),
+    [(0.985, 0.01, UNDECIDED), (0.9915, 0.01, HOLDS), (0.985, 0.003, FAILS)],
+)
+def test_a_margin_that_is_all_of_the_gain_makes_no_side_as_good(tangent, margin, outcome):
+    """98.5 % of the examples are of one class, and gradient descent is right on 99.2 %: guessing is within a point of that."""
+    found = planted({"square": 100 * (tangent - 0.992)}, descent=0.992)
+    frequent = np.tile(np.arange(EXAMPLES) < 985, 10).astype(float)
+    found["examples"] = found["examples"].adding(guess=frequent)
+    plan = TangentMinimumPlan(seeds=5, margin=margin, losses=("square",))
+    claim = TangentMinimum().conclude(plan, found).verdicts[0]
+    assert claim.outcome is outcome
+    said = "gains +0.00 points and gradient descent +0.70" in claim.reading
+    assert said == (outcome is UNDECIDED)
+
+
+def test_a_tangent_minimum_that_is_better_is_said_to_be_better():
+    words = [conclude({"square": points})[0].reading for points in (5, -5)]
+    assert words[0].startswith(
+        "The tangent-space minimum is better than gradient descent, with the square loss."
+    )
+    assert words[1].startswith("The tangent-space minimum is not about as good as gradient descent")
+
+
 def test_a_side_that_guesses_while_the_other_does_not_fails():
     assert conclude({"square": -80.0})[0].outcome is FAILS
 

@@ -51,6 +51,14 @@ def test_the_claim_is_equality_over_random_starts(world, whole):
     assert answer(rule.formula(), tables(world)).outcome is whole
 
 
+@pytest.mark.parametrize("world", [World(fitted=0.9863), World(fits=0.9897)])
+def test_what_falls_short_of_a_limit_is_not_shown_as_the_limit(world):
+    """98.97 % are no "99 %, and 99 % are required"."""
+    (question,) = answer(rule.formula(), tables(world)).questions()
+    least = 98.63 if world.fitted < 1 else 98.97
+    assert any(f"Only {least} % of the" in reason for reason in question.closed)
+
+
 def test_a_wide_gap_between_the_bounds_is_undecided():
     """The lower bound alone says "below", the upper bound alone "above": neither may decide."""
     found = tables(World(distance=0.05))

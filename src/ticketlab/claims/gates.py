@@ -1,6 +1,7 @@
 """Gates that several claims have: is either side better than guessing, and was fitted what should have been?
 
-Where both sides guess, "equally good" says nothing. Where a network has hardly fitted its labels, neither does "as well fitted".
+Where both sides guess, "equally good" says nothing. Nor does it where the margin is all that is gained over guessing. Where a
+network has hardly fitted its labels, "as well fitted" says nothing.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from collections.abc import Callable
 import numpy as np
 
 from ticketlab.claims.asking import Part, no_misses
-from ticketlab.claims.headroom import LEAST, share
-from ticketlab.claims.wording import percent
+from ticketlab.claims.headroom import LEAST, difference, share
+from ticketlab.claims.wording import margin_words, percent, points
 from ticketlab.evidence.tables import Column, Table
+from ticketlab.laws.difference import paired_difference
 from ticketlab.laws.formulae import Gate, Tables
 from ticketlab.laws.rules import USUAL, Levels
 
-__all__ = ["FITTED", "fitted_gate", "skill_gate"]
+__all__ = ["FITTED", "fitted_gate", "fitting", "margin_gate", "skill_gate"]
 
 FITTED = 0.9  # of what guessing leaves to be gained, on training data
 
@@ -52,6 +54,51 @@ def skill_gate(examples_of: Callable[[Tables], Table], columns: tuple[str, ...])
     return Gate("skill", "better than guessing", passed, opens, shows=True)
 
 
+def margin_gate(
+    examples_of: Callable[[Tables], Table],
+    one: tuple[str, str],
+    other: tuple[str, str],
+    margin: float,
+    *,
+    skilled: bool = True,
+    opens: str = "A smaller --margin would open the question, or a task on which more is gained over guessing.",
+) -> Gate:
+    """Of two sides within the margin, does the one that gains less over guessing gain at least half as much as the other?
+
+    Where 98.5 % of the examples are of one class, guessing is within a point of a network that is right on 99.2 %. Sides that
+    differ by more than the margin pass, because they are not called equal.
+
+    Arguments:
+        examples_of: as of `skill_gate`.
+        one, other: the column of a side, and its name with an article.
+        skilled: whether a gate of skill keeps sides back that both guess; otherwise this one does.
+        opens: what would open it, a sentence.
+    """
+
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
+        of = examples_of(tables)
+        (less, who), (more, whom) = sorted((one, other), key=lambda side: float(np.mean(of[side[0]])))
+        lost, *gains = (
+            difference(of, *pair).mean for pair in ((more, less), (less, "guess"), (more, "guess"))
+        )
+        half = paired_difference(of[less] - (of[more] + of["guess"]) / 2, of["seed"], of["id"])
+        if (
+            not half.decidable
+            or lost > margin
+            or (skilled and gains[1] <= 0)
+            or half.lower(levels.smaller) > 0
+        ):
+            return None
+        return (
+            f"Equal within {margin_words(margin)} says little here: over guessing {who} gains {points(gains[0])} points and "
+            f"{whom} {points(gains[1])}. The former was not shown to be at least half of the latter."
+        )
+
+    return Gate(
+        "margin", "within the margin, both gain about as much over guessing", passed, opens, shows=True
+    )
+
+
 def fitted_gate(
     learnt: Part,
     column: str,
@@ -82,6 +129,17 @@ def fitted_gate(
         f"{{}} networks gain less than {least} of what guessing leaves on their {labels}, {so}.",
         opens,
     )
+
+
+def fitting(networks: Table, examples: Table) -> Table:
+    """The networks, "fitted" only if they gain nine tenths of what guessing leaves too: more than 95 % where a class is frequent.
+
+    Arguments:
+        networks: with the columns "fitted" and "train_score".
+        examples: with the column "guess".
+    """
+    left = (1.0 - FITTED) * (1.0 - float(np.mean(examples["guess"])))
+    return networks.adding(fitted=networks["fitted"] & (1.0 - networks["train_score"] <= left + 1e-9))
 
 
 def _gain(learnt: Table, column: str) -> float:

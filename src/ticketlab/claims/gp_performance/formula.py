@@ -25,7 +25,7 @@ import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, headline, side_verdicts
 from ticketlab.claims.asking import no_misses, scores, three
-from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.gates import margin_gate, skill_gate
 from ticketlab.claims.gp_performance.search import searched
 from ticketlab.claims.gp_performance.shares import (
     ARBITRARY,
@@ -200,7 +200,9 @@ def _at(asked: Asked, width: float, size: int) -> list[Formula]:
         if not largest:
             found.append(Gated(gates, _gated_share(width, size, picture, asked.majority)))
             continue
-        found.append(Gated(gates, _equal(width, size, picture, asked.margin)))
+        one, other = ((COLUMNS[arm], NAMES[arm]) for arm in (picture, DESCENT))
+        coarse = margin_gate(partial(_rows, width, size), one, other, asked.margin)
+        found.append(Gated((*gates, coarse), _equal(width, size, picture, asked.margin)))
     if largest:
         for picture in KEPT_COLUMNS:
             tuned = NTK if picture == DRAW else picture

@@ -65,9 +65,10 @@ def read_share(part: Part, picture: str, trained: str, name: str, where: str, ta
         where: in which setting.
     """
     of = part(tables)
-    share_of = f"{100 * explained(of, picture, trained).mean:.0f}"
+    mean = explained(of, picture, trained).mean
+    gain = "training gains nothing" if np.isnan(mean) else f"{number(round(100 * mean))} % of the gain"
     said = f"with {where}, guessing scores {percent(of, 'guess')}, {name} {percent(of, picture)} and training"
-    return f"{sentence(said)} {percent(of, trained)}: {share_of} % of the gain"
+    return f"{sentence(said)} {percent(of, trained)}: {gain}"
 
 
 def known_gain(rows: Part, trained: str) -> Gate:

@@ -17,7 +17,7 @@ from functools import partial
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import columns, no_misses, scores, three
-from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.gates import margin_gate, skill_gate
 from ticketlab.claims.headroom import percent
 from ticketlab.claims.learned.halfway import noted_at_half
 from ticketlab.claims.learned.questions import converged
@@ -180,7 +180,10 @@ def _asked(
     question: Question = scores(
         key, title, _examples, (rung, NAMES[rung]), (other, whom), rule, says, facets={"rung": rung}
     )
-    return Gated(_of_rung(rung, margin), question)
+    gates = _of_rung(rung, margin)
+    if other == TRAINED:
+        gates = (*gates, margin_gate(_examples, (rung, NAMES[rung]), (TRAINED, whom), margin))
+    return Gated(gates, question)
 
 
 # --- gates ---
@@ -245,7 +248,8 @@ RULE = (
     "has it. The whole tangent space scores at most the margin less. And it beats a ridge read-out with equally many parameters "
     "on random projections of the input. The claim fails if one of these fails. Otherwise it is undecided. It is also undecided "
     "if the trained network is not better than guessing, if training was still improving, if a setting lies at the edge of its "
-    "grid, or if a tangent-space minimum missed its tolerance. Everything about other rungs is a side question."
+    "grid, or if a tangent-space minimum missed its tolerance. And a rung within the margin is enough only if it is shown to "
+    "gain at least half of what the trained network gains over guessing. Everything about other rungs is a side question."
 )
 RIDGE_ALONE = "Neither one unit nor a ridge read-out of one layer is enough; the whole tangent space is."
 SAYS = {

@@ -16,7 +16,7 @@ from ticketlab.claims.ladder.formula import (
     control_of,
     formula,
 )
-from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, compared, examples
+from ticketlab.claims.planted import ALIKE, FREQUENT, NOTHING, Skill, cases_of, compared, examples
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
@@ -32,6 +32,7 @@ class World:
     Arguments:
         unit, probe, logistic, tangent: by how much they score less than the trained network.
         above: by how much the tangent space scores more than its control.
+        guess: the share of the most frequent class.
     """
 
     unit: float = 0.3
@@ -43,6 +44,7 @@ class World:
     settled: bool = True
     inside: bool = True
     met: bool = True
+    guess: float = FREQUENT
 
 
 def accuracies(world: World, sample: Sample) -> dict[str, float]:
@@ -65,7 +67,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         for rung in (UNIT, PROBE, LOGISTIC, TANGENT, TRAINED)
     ]
     return {
-        "examples": examples(sample, accuracies(world, sample), rng, world.skill),
+        "examples": examples(sample, accuracies(world, sample), rng, world.skill, world.guess),
         "rungs": Table.from_rows("rungs", rungs),
         "certificates": Table.from_rows("certificates", [{"rung": TANGENT, "met": world.met}]),
     }
@@ -99,4 +101,10 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "a setting at the edge", World(inside=False)),
         (Kind.GATE, "a minimum not certified", World(met=False)),
     ]
-    return cases_of("ladder", formula(m), planted, truth, worlds)
+    coarse = World(0.04, 0.04, 0.04, 0.0, 0.04, guess=0.95)
+    return (
+        *cases_of("ladder", formula(m), planted, truth, worlds),
+        *cases_of(
+            "ladder", formula(3 * m), planted, truth, [(Kind.GATE, "all but the tangent space guess", coarse)]
+        ),
+    )

@@ -181,7 +181,7 @@ def _stable(terms: Terms, k: int, arm: str) -> Question:
     def reading(tables: Tables) -> str:
         found = effect(tables)
         ends = sorted((100 * found.low.mean, 100 * found.high.mean))
-        between = " to ".join(dict.fromkeys(f"{end:.2f}".replace("-", "−") for end in ends))
+        between = " to ".join(dict.fromkeys(f"{end:z.2f}".replace("-", "−") for end in ends))
         return (
             f"From step {k} on, error on the line between copies of {TITLES[arm]} rises by {between} points"
         )

@@ -16,11 +16,16 @@ Questions about tickets ask for tickets that fit: between networks that have lea
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import columns, no_misses, three
-from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.gates import FITTED as OF_HEADROOM
+from ticketlab.claims.gates import fitting, skill_gate
+from ticketlab.claims.headroom import difference
+from ticketlab.claims.wording import points
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
@@ -50,6 +55,10 @@ LEAST = 0.1  # of the error rate: the smallest excess of disagreement that matte
 LIMIT = 0.02  # the largest barrier within one basin
 SPAN = 0.1  # of the distance of independent networks, between the ends of the similarity index
 FITTED = 0.95  # the training score below which a barrier is low because little was learnt
+LITTLE = (
+    f"fit less than {100 * FITTED:g} % of their training data, or gain less than {100 * OF_HEADROOM:g} % of what guessing "
+    "leaves"
+)
 EXCESS = Scale("points of disagreement", 100.0, bounds=(-100.0, 100.0))
 ERROR = Scale("points of test error", 100.0, bounds=(-100.0, 100.0))
 SIMILARITY = Scale("on the scale from independent (0) to twin (1)", 1.0)
@@ -98,9 +107,9 @@ def _fitted() -> Gate:
     return no_misses(
         "fitted",
         f"both networks fit at least {100 * FITTED:g} % of the training data",
-        lambda tables: tables["networks"].where(counts=True),
+        lambda tables: fitting(tables["networks"].where(counts=True), tables["examples"]),
         "fitted",
-        f"{{}} networks fit less than {100 * FITTED:g} % of their training data, so a low barrier would say nothing.",
+        f"{{}} networks {LITTLE}, so a low barrier would say nothing.",
         "More --steps would let them fit.",
     )
 
@@ -110,10 +119,9 @@ def _tickets_fitted(*names: str) -> Gate:
     return no_misses(
         "fitted tickets",
         f"{who} at least {100 * FITTED:g} % of the training data",
-        lambda tables: _named(tables["networks"], names),
+        lambda tables: fitting(_named(tables["networks"], names), tables["examples"]),
         "fitted",
-        f"{{}} tickets fit less than {100 * FITTED:g} % of their training data, so a low barrier or a small distance would say "
-        "nothing.",
+        f"{{}} tickets {LITTLE}, so a low barrier or a small distance would say nothing.",
         "More --steps or a larger --density would let them fit.",
     )
 
@@ -183,7 +191,7 @@ def _functions_read(tables: Tables) -> str:
 # --- basins ---
 
 
-def _basins(arm: str, key: str) -> Question:
+def _basins(arm: str, key: str) -> Gated:
     between = "independent networks" if arm == INDEPENDENT else "tickets of independent networks"
 
     def effect(tables: Tables) -> Bracket:
@@ -198,7 +206,7 @@ def _basins(arm: str, key: str) -> Question:
         found = effect(tables)
         ends = " to ".join(
             dict.fromkeys(
-                f"{100 * e:.2f}".replace("-", "−") for e in sorted((found.low.mean, found.high.mean))
+                f"{100 * e:z.2f}".replace("-", "−") for e in sorted((found.low.mean, found.high.mean))
             )
         )
         raw = 100 * float(np.mean(_by_seed(tables["pairs"], arm, "barrier")))
@@ -207,7 +215,7 @@ def _basins(arm: str, key: str) -> Question:
             "and REPAIR"
         )
 
-    return Question(
+    question = Question(
         key=key,
         title=f"{between} are in different basins, whatever the order of their units",
         effect=effect,
@@ -222,6 +230,24 @@ def _basins(arm: str, key: str) -> Question:
         ),
         facets={"arm": arm},
     )
+    return Gated((_high(effect),), question, key)
+
+
+def _high(barrier: Callable[[Tables], Bracket]) -> Gate:
+    """Between networks that gain little over guessing no barrier is high: in between they can only lose what they gain."""
+
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
+        gain = difference(tables["examples"], "trained", "guess")
+        least = gain.lower(levels.smaller)
+        if not gain.decidable or gain.mean <= 0 or least > 2 * LIMIT or barrier(tables).mean > LIMIT:
+            return None
+        return (
+            f"The networks gain {points(gain.mean)} points over guessing (at least {points(least)}), so barriers could hardly be "
+            f"above {100 * LIMIT:g} points: more than {200 * LIMIT:g} are required."
+        )
+
+    opens = "A task on which more is gained over guessing would make it a question."
+    return Gate("high", "networks gain twice as much over guessing as the limit", passed, opens, shows=True)
 
 
 # --- distances ---
@@ -288,8 +314,9 @@ RULE = (
     "The claim holds if independent networks disagree more often than copies of one network, by more than a tenth of the error "
     "rate, and if the error barrier between them stays above 2 points with their units in the best order and REPAIR. It fails if "
     "one of the two fails. Otherwise it is undecided. It is also undecided if the networks are not better than guessing, or if "
-    "one of them fits less than 95 % of its training data. Everything else is a side question; those about tickets are undecided "
-    "too if a ticket fits less than 95 % of its training data, and the one about its similarity if twins end as far apart as "
+    "one of them fits less than 95 % of its training data, or gains less than 90 % of what guessing leaves. And no barrier is "
+    "called low unless the networks are shown to gain 4 points over guessing. Everything else is a side question; those about "
+    "tickets are undecided too if a ticket fits less than that, and the one about its similarity if twins end as far apart as "
     "independent networks."
 )
 SAYS = {

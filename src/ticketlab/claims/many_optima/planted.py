@@ -23,7 +23,7 @@ from ticketlab.claims.many_optima.formula import (
     formula,
     side_questions,
 )
-from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, examples, made
+from ticketlab.claims.planted import ALIKE, FREQUENT, NOTHING, Skill, cases_of, examples, made
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
@@ -40,20 +40,24 @@ class World:
         bump: the error barrier between them, matched and with REPAIR.
         skill: what the networks have learnt.
         fitted: whether they fit their training data.
+        train_score: the share of it that they fit.
         tickets_fitted: whether their tickets do.
         twin: the distance of a twin, where that of an independent network is 1.1.
+        guess: the share of the most frequent class.
     """
 
     excess: float = 0.02
     bump: float = 0.06
     skill: Skill = Skill()
     fitted: bool = True
+    train_score: float = 1.0
     tickets_fitted: bool = True
     twin: float = 0.3
+    guess: float = FREQUENT
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
-    rows = examples(sample, {"trained": sample.accuracy}, rng, world.skill)
+    rows = examples(sample, {"trained": sample.accuracy}, rng, world.skill, world.guess)
     wrong = 1 - rows["trained"]
     accuracy = sample.accuracy if world.skill.task else float(np.mean(rows["trained"]))
     seed_effect = sample.spread / 30 * rng.standard_normal(sample.seeds)[rows["seed"].astype(int)]
@@ -78,6 +82,7 @@ def _networks(world: World) -> Table:
     columns = {
         "network": np.array(["one", "other", TICKET, OTHER_TICKET]),
         "counts": np.array([True, True, False, False]),
+        "train_score": np.full(4, world.train_score),
         "fitted": np.array([world.fitted] * 2 + [world.tickets_fitted] * 2),
     }
     return made("networks", columns)
@@ -116,6 +121,12 @@ def cases() -> tuple[Case, ...]:
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "the networks guess", World(skill=ALIKE)),
         (Kind.GATE, "the networks do not fit", World(fitted=False)),
+        (
+            Kind.GATE,
+            "half of what guessing leaves is fitted, which is 95 %",
+            World(bump=LIMIT / 4, guess=0.9, train_score=0.95),
+        ),
+        (Kind.GATE, "hardly any barrier could be above the limit", World(bump=LIMIT / 4, guess=0.97)),
     ]
     return (*cases_of("many-optima", formula(), planted, truth, worlds), *_of_tickets())
 

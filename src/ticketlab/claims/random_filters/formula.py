@@ -22,7 +22,7 @@ import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import columns, no_misses, scores, three
-from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.gates import margin_gate, skill_gate
 from ticketlab.claims.headroom import difference
 from ticketlab.claims.wording import margin_words, points
 from ticketlab.evidence.tables import Table
@@ -185,7 +185,10 @@ def _as_good(key: str, one: str, other: str, margin: float) -> Formula:
         f"whether that is within {within}",
     )
     title = f"{_name(one)} is as good as {_name(other)}"
-    return _asked(key, title, one, other, Above(-margin), says)
+    asked = _asked(key, title, one, other, Above(-margin), says)
+    if key == SCORE:  # whose gain over the pixels is asked for too
+        return asked
+    return Gated((margin_gate(_examples, (one, _name(one)), (other, _name(other)), margin),), asked)
 
 
 def _better(key: str, one: str, other: str) -> Formula:
@@ -228,12 +231,12 @@ def _half() -> Formula:
 def _freezing(count: int, margin: float) -> Formula:
     within = f"the margin of {margin_words(margin)}"
     who = f"the network with its first {'layer' if count == 1 else f'{count} layers'} frozen at random"
+    sides = (frozen(count), who), (frozen(0), "the network with all layers trained")
     question = scores(
         FREEZING,
         f"first {'layer' if count == 1 else f'{count} layers'} frozen: as good as all trained",
         _examples,
-        (frozen(count), who),
-        (frozen(0), "the network with all layers trained"),
+        *sides,
         Above(-margin),
         three(
             f"within {within} it is as good",
@@ -242,7 +245,7 @@ def _freezing(count: int, margin: float) -> Formula:
         ),
         facets={"layers": str(count)},
     )
-    return Gated(_of(frozen(count), frozen(0)), question)
+    return Gated((*_of(frozen(count), frozen(0)), margin_gate(_examples, *sides, margin)), question)
 
 
 def _copying(count: int, margin: float) -> tuple[Formula, ...]:
@@ -261,18 +264,19 @@ def _copying(count: int, margin: float) -> tuple[Formula, ...]:
         whom = "the network with all layers trained"
         if other != BASE:
             whom = f"the network with its {first} {COPIED[other]}"
+        sides = (pair[0], f"the network with its {first} {COPIED[kind]}"), (pair[1], whom)
         question = scores(
             COPYING,
             f"{first} {COPIED[kind]}: {then}",
             lambda tables: tables["halves"],
-            (pair[0], f"the network with its {first} {COPIED[kind]}"),
-            (pair[1], whom),
+            *sides,
             rule,
             says,
             facets={"layers": str(count), "kind": kind, "against": other},
             before="on half B of the classes, ",
         )
-        return Gated(_of(*pair), question)
+        coarse = (margin_gate(lambda tables: tables["halves"], *sides, margin),) if rule.limit else ()
+        return Gated((*_of(*pair), *coarse), question)
 
     return (
         asked("bnb", BASE, Above(-margin), good, "as good as all trained"),

@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.asking import columns, no_misses
-from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.gates import FITTED as OF_HEADROOM
+from ticketlab.claims.gates import fitting, skill_gate
 from ticketlab.claims.headroom import LEAST, percent
 from ticketlab.claims.same_ticket.tables import CHANCE_MASK, PERMUTED, TEACHER, TRAINED, span
 from ticketlab.laws.difference import paired_difference
@@ -37,9 +38,10 @@ def gates() -> tuple[Gate, ...]:
         no_misses(
             "fitted",
             f"the network fits at least {100 * FITTED:g} % of the training data",
-            lambda tables: tables["networks"].where(network=TRAINED),
+            lambda tables: fitting(tables["networks"].where(network=TRAINED), tables["examples"]),
             "fitted",
-            f"{{}} networks fit less than {100 * FITTED:g} % of their training data, so training has not ended.",
+            f"{{}} networks fit less than {100 * FITTED:g} % of their training data, or gain less than {100 * OF_HEADROOM:g} % "
+            "of what guessing leaves, so training has not ended.",
             "More --steps would let them fit.",
         ),
         _as_far(PERMUTED, "as far"),

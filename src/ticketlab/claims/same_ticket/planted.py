@@ -161,6 +161,7 @@ def _networks(world: World, seeds: int) -> Table:
         "seed": np.repeat(np.arange(seeds), 3),
         "network": np.tile([TRAINED, PERMUTED, TEACHER], seeds),
         "fitted": np.tile([world.fitted, True, True], seeds),
+        "train_score": np.ones(3 * seeds),
         "learnt": np.tile([True, world.learnt, world.learnt_teacher], seeds),
         "motion": MOTION * np.tile([1.0, world.far, world.far_teacher], seeds),
     }
@@ -274,6 +275,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "on a teacher's labels it moves twice as far", World(far_teacher=2.1)),
         (Kind.GATE, "of a teacher's labels it learns nothing", World(learnt_teacher=False)),
         (Kind.GATE, "chance rests know little of a teacher's labels", World(rest=-0.32, known_teacher=0.048, rest_teacher=0.02)),
+        (Kind.GATE, "chance rests know nothing, so a rest of it is not dampened", World(known=0.02, rest=-0.015)),
         (Kind.GATE, "chance rests know little of the task", World(known=0.04, rest=-0.1)),
         (Kind.GATE, "the rest loses more only where more is known", World(earlier=0.1)),
     ]  # fmt: skip

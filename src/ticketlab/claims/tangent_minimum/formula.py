@@ -19,7 +19,7 @@ import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, concerned, headline, side_verdicts
 from ticketlab.claims.asking import columns, no_misses, scores, three
-from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.gates import margin_gate, skill_gate
 from ticketlab.claims.headroom import difference, percent
 from ticketlab.claims.wording import listed, margin_words
 from ticketlab.evidence.tables import Table
@@ -81,7 +81,9 @@ def verdicts(
 
 
 def _asked(key: str, loss: str, offset: str, margin: float) -> Formula:
-    return Gated(_gates(loss, offset), _question(key, loss, offset, margin))
+    sides = (COLUMNS[key], NAMES[key]), ("descent_score", "gradient descent")
+    coarse = margin_gate(partial(_rows, loss, offset), *sides, margin)
+    return Gated((*_gates(loss, offset), coarse), _question(key, loss, offset, margin))
 
 
 def _question(key: str, loss: str, offset: str, margin: float) -> Question:
@@ -162,17 +164,21 @@ RULE = (
     "The claim holds if the two test scores are equal within the margin for every loss, with f₀ kept. It fails if they "
     "differ by more than the margin for one loss. Otherwise it is undecided. It is also undecided if neither side is better "
     "than guessing, if gradient descent was not trained to the end, if a choice lies at the edge of its grid, or if a minimum "
-    "missed its tolerance. Everything else is a side question."
+    "missed its tolerance. And it does not hold, but is undecided, if the worse side is not shown to gain at least half of what "
+    "the better one gains over guessing. Everything else is a side question."
 )
 
 
 def _claim(whole: Answer, margin: float, tables: Tables) -> Verdict:
     losses = [question.facets["loss"] for question in concerned(whole, whole.outcome)]
-    whom = f"about as good as gradient descent, with the {listed(losses)} loss{'es' * (len(losses) > 1)}."
+    whom = f"gradient descent, with the {listed(losses)} loss{'es' * (len(losses) > 1)}."
+    better = all(
+        difference(_rows(loss, "kept", tables), COLUMNS[SCORE], "descent_score").mean > 0 for loss in losses
+    )
     says = {
         Outcome.HOLDS: "The tangent-space minimum is about as good as gradient descent, with every loss tried.",
-        Outcome.FAILS: f"The tangent-space minimum is not {whom}",
-        Outcome.UNDECIDED: f"These runs do not decide whether the tangent-space minimum is {whom}",
+        Outcome.FAILS: f"The tangent-space minimum is {'better than' if better else 'not about as good as'} {whom}",
+        Outcome.UNDECIDED: f"These runs do not decide whether the tangent-space minimum is about as good as {whom}",
     }
     claim = claim_verdict(whole, RULE, says, inner=lambda found: "")
     asked = [question.facets["loss"] for question in concerned(whole)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, compared, examples, made
+from ticketlab.claims.planted import ALIKE, FREQUENT, NOTHING, Skill, cases_of, compared, examples, made
 from ticketlab.claims.tangent_minimum.formula import DESCENT, TANGENT, formula
 from ticketlab.evidence.tables import Table, concatenate
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
@@ -18,13 +18,14 @@ LOSSES = ("square", "cross-entropy")
 
 @dataclass(frozen=True)
 class World:
-    """By how much the tangent minimum is better with each loss, and which gates are passed."""
+    """By how much the tangent minimum is better with each loss, which gates are passed, and the most frequent class's share."""
 
     gains: tuple[float, float] = (0.0, 0.0)
     skill: Skill = Skill()
     settled: bool = True
     inside: bool = True
     met: bool = True
+    guess: float = FREQUENT
 
 
 def pair(world: World, sample: Sample, loss: str) -> tuple[float, float]:
@@ -41,7 +42,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         for loss in LOSSES
         for side, accuracy in zip(sides, pair(world, sample, loss), strict=True)
     }
-    rows = examples(sample, arms, rng, world.skill)
+    rows = examples(sample, arms, rng, world.skill, world.guess)
     of_all = {"offset": np.full(len(rows), "kept"), **{c: rows[c] for c in ("seed", "id", "guess")}}
     parts = []
     for loss in LOSSES:
@@ -76,4 +77,8 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "a choice at the edge", World(inside=False)),
         (Kind.GATE, "a minimum not certified", World(met=False)),
     ]
-    return cases_of("tangent-minimum", formula(LOSSES, MARGIN), planted, truth, worlds)
+    coarse = (Kind.GATE, "the margin is more than can be gained", World((-0.03, -0.03), guess=0.95))
+    return (
+        *cases_of("tangent-minimum", formula(LOSSES, MARGIN), planted, truth, worlds),
+        *cases_of("tangent-minimum", formula(LOSSES, 5 * MARGIN), planted, truth, [coarse]),
+    )

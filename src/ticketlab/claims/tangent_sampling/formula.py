@@ -198,7 +198,7 @@ def _ended() -> Gate:
         least = float(np.min(_rows(STARTS, tables)["fitted"]))
         if least >= FITTED:
             return None
-        return f"Only {number(100 * least)} % of the training runs of one seed ended; {100 * FITTED:g} % are required."
+        return f"Only {100 * least:.5g} % of the training runs of one seed ended; {100 * FITTED:g} % are required."
 
     return Gate(
         "ended", "training was finished", passed, "More steps, or another step size, would let them end."
@@ -216,7 +216,7 @@ def _fit(comparison: str) -> Gate:
         if least >= FITTED:
             return None
         return (
-            f"Only {number(100 * least)} % of the networks of one side (trained networks, or {TITLES[comparison]}) give "
+            f"Only {100 * least:.5g} % of the networks of one side (trained networks, or {TITLES[comparison]}) give "
             f"{100 * FITTED:g} % of the training labels in one seed; {100 * FITTED:g} % are required."
         )
 
