@@ -31,7 +31,6 @@ from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
 
 MARGIN = 0.02
-ROOM = 1 - FREQUENT
 FITTED = {
     "ticket": (1.0, 0.99),
     "dense": (1.0, 1.0),
@@ -49,6 +48,7 @@ class World:
         random: over a random mask, as a share of the headroom.
         labels: over the search on permuted labels, likewise.
         fitted: training scores that differ from the usual ones, at the end and half-way.
+        guess: the share of the most frequent class.
     """
 
     ticket: float | None = None
@@ -57,17 +57,19 @@ class World:
     labels: float | None = None
     skill: Skill = Skill()
     fitted: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    guess: float = FREQUENT
 
 
 def accuracies(world: World, sample: Sample) -> dict[str, float]:
+    guess, room = world.guess, 1 - world.guess
     ticket = (
-        FREQUENT + world.ticket * ROOM if world.ticket is not None else sample.accuracy + min(0.0, world.gain)
+        guess + world.ticket * room if world.ticket is not None else sample.accuracy + min(0.0, world.gain)
     )
-    permuted = FREQUENT if world.labels is None else ticket - world.labels * ROOM
+    permuted = guess if world.labels is None else ticket - world.labels * room
     return {
         "ticket": ticket,
         "dense": ticket - world.gain,
-        "random": ticket - world.random * ROOM,
+        "random": ticket - world.random * room,
         "permuted": permuted,
     }
 
@@ -76,7 +78,9 @@ def planted(settings: Sequence[str], world: World, sample: Sample, rng: np.rando
     """A ticket in each setting."""
     scored = {"examples": ("ticket", "dense", "random"), "permuted": ("permuted",)}
     of = accuracies(world, sample)
-    rows = examples(sample, {f"{s} {arm}": a for s in settings for arm, a in of.items()}, rng, world.skill)
+    rows = examples(
+        sample, {f"{s} {arm}": a for s in settings for arm, a in of.items()}, rng, world.skill, world.guess
+    )
     shared = {"size": np.ones(len(rows)), **{c: rows[c] for c in ("seed", "id", "guess")}}
     found: dict[str, list[Table]] = {"examples": [], "permuted": [], "arms": []}
     for setting in settings:
@@ -102,7 +106,7 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
         "random": ("ticket", "random"),
         "labels": ("ticket", "permuted"),
     }[question.key]
-    return of_headroom(sample, of[one], None if other is None else of[other])
+    return of_headroom(sample, of[one], None if other is None else of[other], world.guess)
 
 
 def cases() -> tuple[Case, ...]:
@@ -129,8 +133,11 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "training is stuck on a plateau", World(gain=0.4, fitted={"dense": (0.5, 0.5)})),
         (Kind.GATE, "permuted labels gain half of the headroom", World(labels=0.5)),
     ]
+    frequent = [(Kind.GATE, "the margin is most of what is gained", World(0.2, -0.03, 0.15, guess=0.9))]
     one, two = partial(planted, ("the network",)), partial(planted, (WEIGHTS, BOTH))
     return (
         *cases_of("untrained-subnetwork", untrained(m), one, truth, worlds),
         *cases_of("multi-prize", prizes(m), two, truth, worlds, many=MANY[::3], few=MANY[2:3]),
+        *cases_of("untrained-subnetwork", untrained(3 * m), one, truth, frequent),
+        *cases_of("multi-prize", prizes(3 * m), two, truth, frequent),
     )

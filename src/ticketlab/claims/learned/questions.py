@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ticketlab.claims.asking import Part, columns, scores, three
-from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.gates import margin_gate, skill_gate
 from ticketlab.claims.headroom import LEAST, difference, share
 from ticketlab.claims.learned.halfway import HALFWAY, NOTED, again
 from ticketlab.claims.wording import margin_words, more_points, sentence
@@ -36,7 +36,7 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
 from ticketlab.laws.rules import USUAL, Above, Levels
 
-__all__ = ["BEHIND", "CONTROL", "CONVERGED", "TICKET", "Asked", "converged", "found", "not_behind"]
+__all__ = ["BEHIND", "CONTROL", "CONVERGED", "SMALL", "TICKET", "Asked", "converged", "found", "not_behind"]
 
 TICKET = ("ticket", "the ticket")
 
@@ -46,6 +46,10 @@ CONVERGED = (
     "the margin."
 )
 BEHIND = "if the trained network fits fewer of the training labels than the ticket, by more than the margin"
+SMALL = (
+    "A ticket within the margin is as accurate only if it is shown to gain at least half of what the trained network gains over "
+    "guessing."
+)
 CONTROL = (
     "if the search over permuted labels is not shown to guess on true labels, that is, to be better than guessing by less than "
     f"{100 * LEAST:g} % of the headroom above it"
@@ -81,8 +85,9 @@ class Asked:
     before: str = ""
     facets: Mapping[str, str] = field(default_factory=dict)
 
-    def as_accurate(self, key: str, other: tuple[str, str]) -> Question:
-        """At most the margin less accurate than something else, whose column and name are given."""
+    def as_accurate(self, key: str, other: tuple[str, str]) -> Gated:
+        """At most the margin less accurate than something else, whose column and name are given; if that margin is a small part
+        of what is gained over guessing."""
         margin = f"the margin of {margin_words(self.margin)}"
         title, rule = f"{self.before}as accurate as {other[1]}", Above(-self.margin)
         says = three(
@@ -90,7 +95,10 @@ class Asked:
             f"it is less accurate by more than {margin}",
             f"whether this is within {margin}",
         )
-        return scores(key, title, self.examples, TICKET, other, rule, says, facets=self.facets)
+        gate = margin_gate(self.examples, TICKET, other, self.margin)
+        return Gated(
+            (gate,), scores(key, title, self.examples, TICKET, other, rule, says, facets=self.facets)
+        )
 
     def better(self, key: str, examples: Part, other: tuple[str, str], title: str = "") -> Question:
         """Better than a control, by a tenth of the headroom above guessing."""

@@ -13,9 +13,18 @@ import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import Part, scores, three
-from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.gates import margin_gate, skill_gate
 from ticketlab.claims.learned.halfway import rows_of_arms
-from ticketlab.claims.learned.questions import BEHIND, CONTROL, CONVERGED, Asked, converged, found, not_behind
+from ticketlab.claims.learned.questions import (
+    BEHIND,
+    CONTROL,
+    CONVERGED,
+    SMALL,
+    Asked,
+    converged,
+    found,
+    not_behind,
+)
 from ticketlab.claims.wording import more_points, weights_kept
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.wording import fixed
@@ -90,7 +99,11 @@ def as_well(margin: float) -> Formula:
         ),
     )
     return Gated(
-        (skill_gate(_with_edges, ("ticket", MULTIGRAPH)), *searches),
+        (
+            skill_gate(_with_edges, ("ticket", MULTIGRAPH)),
+            *searches,
+            margin_gate(_with_edges, edges, ticket, margin),
+        ),
         scores(MULTIGRAPH, title, _with_edges, edges, ticket, rule, says),
     )
 
@@ -152,7 +165,7 @@ RULE = (
     "holds if all its questions hold: the ticket is as accurate as the trained dense network, and better than guessing, than "
     "a random mask of equal counts and than the same search over permuted labels. The claim fails if one of them fails. "
     "Otherwise it is undecided; and always if neither the ticket nor the dense network is better than guessing, if the search or "
-    f"the training of the dense network has not converged, {BEHIND}, or {CONTROL}. {CONVERGED}"
+    f"the training of the dense network has not converged, {BEHIND}, or {CONTROL}. {SMALL} {CONVERGED}"
 )
 
 

@@ -31,8 +31,8 @@ import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import columns, scores, three
-from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.headroom import LEAST, difference, share
+from ticketlab.claims.gates import margin_gate, skill_gate
+from ticketlab.claims.headroom import difference
 from ticketlab.claims.settling import LATE, settled
 from ticketlab.claims.wording import listed, margin_words, percent, plural, weights_kept
 from ticketlab.evidence.tables import Table
@@ -105,7 +105,7 @@ def formula(terms: Terms) -> Formula:
     looks = Gate("looks", "looks are close enough", partial(_looks, terms, similar), _CLOSER, shows=True)
     begun = Gate("begun", "dense training lowers the validation loss", _begun, _SMALLER)
     accurate = _score(terms, DENSE, "as-accurate", Above(-terms.margin))
-    able = Gate("able", "the ticket is better than guessing", partial(_able, terms), _ABLE, shows=True)
+    small = margin_gate(_examples, (TICKET, "the ticket"), (DENSE, "the dense network"), terms.margin)
     standard = (
         Gate("trained", "dense training has ended", partial(_trained, terms), _LONGER, shows=True),
         Gate(
@@ -113,7 +113,7 @@ def formula(terms: Terms) -> Formula:
         ),
     )
     dense = (
-        Gated((able, *standard), accurate, title=accurate.title),
+        Gated((small, *standard), accurate, title=accurate.title),
         Gated((begun, looks), soon, title=soon.title),
     )
     return Gated(gates, All((*dense, *(_better(terms, name) for name in terms.controls))))
@@ -171,7 +171,6 @@ def _compared(terms: Terms) -> str | None:
 _EARLIER = "A smaller --rewind-step would open it."
 _CLOSER = "A smaller --evaluate-every would open the question."
 _SMALLER = "A smaller step size, or a smaller --evaluate-every, would open the question."
-_ABLE = "A smaller --margin, or a larger --density, would open the question."
 _LONGER = "More --steps would open the question."
 _OTHER = "A smaller step size, or another optimiser, would open the question."
 _OLDER = "This older run has no training scores, so nothing says whether dense training fits what the ticket's fits."
@@ -208,17 +207,6 @@ def _looks(terms: Terms, similar: Above, tables: Tables, levels: Levels = USUAL)
     return (
         f"There was a look every {terms.shortest} steps, and the dense network's early stop is at step {stop:.0f} on average. To "
         f"show that times are similar takes a look every {terms.closest * stop:.0f} steps, {100 * terms.closest:.3g} % of that."
-    )
-
-
-def _able(terms: Terms, tables: Tables, levels: Levels = USUAL) -> str | None:
-    """It keeps back *holds* alone: a ticket that is less accurate by more than the margin is so, whatever guessing scores."""
-    gain = share(_examples(tables), TICKET, GUESS)
-    if not gain.decidable or gain.lower(levels.holds) > LEAST or _worse(terms, tables, levels):
-        return None
-    return (
-        f"The ticket is not better than guessing: of what guessing leaves to be gained it gains {percent(gain.mean)} (at least "
-        f"{percent(gain.lower(levels.holds))}), and {100 * LEAST:g} % is required."
     )
 
 
@@ -403,8 +391,8 @@ def whole_rule(terms: Terms) -> str:
         "to its early stop. That it is as accurate does not hold if the dense network of some seed was still learning: its "
         "validation loss is lowest at step 0; or it is lowest in the last fifth of training, and either the second half lowered "
         "the loss by a tenth, or the validation score is highest in the last fifth. Nor does it hold if the dense network, at "
-        "the end, scores less on training examples than the ticket by more than the margin; or if the ticket itself is not "
-        "better than guessing."
+        "the end, scores less on training examples than the ticket by more than the margin; or if the ticket is not shown to "
+        "gain at least half of what the dense network gains over guessing."
         + (f" Networks start at {terms.start}, so this is not about a random one." if terms.start else "")
         + (_late_rule(terms.rewind_step) if terms.rewind_step else "")
     )
