@@ -161,7 +161,7 @@ def structure(table: Mapping[str, Any], cls: type, source: str = "the plan") -> 
         mistakes = list(_mistakes(error, ""))
     place, first = mistakes[0]
     where = f"{place} in {source}" if place else source
-    others = [f"{p}: {e}" for p, e in mistakes[1:]]
+    others = [f"{p}: {e}" if p else str(e) for p, e in mistakes[1:]]
     raise UserError(
         f"{first.got} for {where}" if place else f"{first.got} in {where}",
         first.expected,

@@ -77,6 +77,8 @@ def test_pretraining_writes_a_start(start, capsys):
     assert not np.array_equal(load_file(start)["output/bias"], load_file(permuted)["output/bias"])
     assert main([*words, "--out", str(start.parent / "no" / "folder.safetensors")]) == 2
     assert "a folder that does not exist" in capsys.readouterr().err
+    assert main([*words, "--out", "."]) == 2
+    assert "got --out ., which is a folder" in capsys.readouterr().err
 
 
 @pytest.mark.slow

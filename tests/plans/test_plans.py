@@ -102,6 +102,7 @@ def test_the_file_explains_every_option():
         ('claim = "toy"\n[budget]\ndrws = 3', ["'drws' for budget", "Did you mean 'draws'?"]),
         ('claim = "toy"\nbudget = 3', ["3 for budget", "a table"]),
         ('claim = "toy"\nseeds = "a"\nmargin = "b"', ["'a' for seeds", "Also wrong: margin", "'b'"]),
+        ('claim = "toy"\n[task]\nchoice = "npz"\npth = "x"', ["Also wrong: got the unknown name 'pth'"]),
     ],
 )
 def test_mistakes_say_where_what_and_what_is_right(tmp_path, text, said):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from ticketlab.cli.options import parse, read_requests
+from ticketlab.cli.options import parse, read_one, read_requests
 from ticketlab.cli.printing import new_table, show_table
 from ticketlab.engine.controls import shown
 from ticketlab.errors import UserError
@@ -48,12 +48,8 @@ def run(words: Sequence[str], studies: Studies) -> int:
 
 def plan(words: Sequence[str], studies: Studies) -> int:
     """`ticketlab plan CLAIM [options]`: the plan as a file."""
-    requests = read_requests(words, studies, "plan")
-    if len(requests) > 1:
-        raise UserError(
-            f"{len(requests)} claims", "one", f"`ticketlab plan CLAIM`: one of {', '.join(studies)}."
-        )
-    print(toml(requests[0].study.claim, requests[0].plan), end="")
+    asked = read_one(words, studies, "plan")
+    print(toml(asked.study.claim, asked.plan), end="")
     return 0
 
 

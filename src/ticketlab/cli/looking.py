@@ -99,7 +99,7 @@ def run_until_decided(
     Raises: as `RunFolder.run`; UserError if the time is up before the first look.
     """
     finished: Finished | None = None
-    for seeds, most in _looks(folder, plan):
+    for seeds, most in _looks(folder, plan, display):
         if finished is not None and (said := _too_long(finished, seeds, display, runner)):
             display.note(said)
             break
@@ -126,13 +126,23 @@ def run_until_decided(
     return finished
 
 
-def _looks(folder: RunFolder, plan: Any) -> Iterator[tuple[int, int]]:
-    """The seeds of each remaining look, beginning with the last look taken; and those of the final look."""
+def _looks(folder: RunFolder, plan: Any, display: Display) -> Iterator[tuple[int, int]]:
+    """The seeds of each remaining look, beginning with the last look taken; and those of the final look.
+
+    A sequence that was begun with other seeds stays as it was planned, which is noted.
+    """
     before = folder.looks().so_far()
     planned = [look.most for look in before if look.most is not None]
     first, most = (before[0].seeds, planned[0]) if planned else (plan.seeds, MOST * plan.seeds)
     seen = max((look.seeds for look in before), default=0)
-    left = [seeds for seeds in schedule(first, most) if seeds >= seen] or [seen]
+    looks = schedule(first, most)
+    left = [seeds for seeds in looks if seeds >= seen] or [seen]
+    if plan.seeds not in (*looks, *left):
+        at = ", ".join(map(str, looks))
+        display.note(
+            f"The looks at this run were planned at {at} seeds, and stay so, without one at {plan.seeds}. "
+            "For other looks give another --out."
+        )
     return ((seeds, most) for seeds in left)
 
 
