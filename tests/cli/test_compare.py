@@ -78,6 +78,13 @@ def test_runs_of_a_sweep_that_are_not_finished_are_named(ask, monkeypatch) -> No
     assert "Not finished, and left out: map/seeds=3." in Path("comparison.html").read_text()
 
 
+def test_a_long_name_leaves_room_for_the_other_columns(ask) -> None:
+    for name in ("a", "b"):
+        run(ask, f"{name * 100}/{name * 100}", "--seeds", "1")
+    _, out, _ = ask("compare", *(f"{name * 100}/{name * 100}" for name in ("a", "b")))
+    assert out.count("holds") == 2
+
+
 def test_a_lost_plan_is_restored(ask) -> None:
     run(ask, "one", "--seeds", "2")
     assert ask("sweep", "toy", "--out", "map", "--over", "seeds=1,2")[0] == 0

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import re
 import sys
 import tomllib
@@ -119,6 +120,11 @@ class TestEndings:
             "Give another path.\n"
         )
 
+    def test_a_name_that_is_not_utf8_is_refused(self, ask):
+        code, out, err = ask("run", "toy", "--out", os.fsdecode(b"b\xe4r"))
+        assert (code, out) == (2, "")
+        assert err.startswith("ticketlab: got the name 'b\\udce4r'; expected names in UTF-8.")
+
     def test_a_reader_that_has_had_enough(self, monkeypatch):
         class Closed(io.StringIO):
             def write(self, text):
@@ -126,8 +132,6 @@ class TestEndings:
 
             def fileno(self):
                 return write_end
-
-        import os
 
         read_end, write_end = os.pipe()
         os.close(read_end)

@@ -65,6 +65,13 @@ def test_seeds_that_are_not_in_the_planned_sequence_are_named(run):
     assert "The looks at this run were planned at 3, 6, 12 seeds, and stay so, without one at 16." in said
 
 
+def test_more_seeds_are_run_where_the_others_were(run):
+    """Without the options by which a run was spread, no finished cell would be used again."""
+    said = run("--seeds", "8", "--margin", "0.1", "--devices", "1")[2]
+    assert "would decide the claim" in said
+    assert "ticketlab run here/plan.toml --out here --devices 1 --seeds" in said
+
+
 def test_a_run_that_goes_on_repeats_its_last_look_and_no_other(run, tmp_path, monkeypatch):
     monkeypatch.setenv("TOY_TROUBLE", "interrupt:plus-seed4")
     code, _, said = run(*UNTIL)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -160,10 +160,14 @@ def seconds_per_seed(finished: Finished) -> float:
     return sum(float(cell["seconds"]) for cell in finished.folder.cells()) / finished.plan.seeds
 
 
-def what_would_decide(finished: Finished, *, reasons: bool = True) -> list[str]:
+def what_would_decide(
+    finished: Finished, spread: Sequence[str] = (), places: int = 1, *, reasons: bool = True
+) -> list[str]:
     """What would decide the claim; and the cheapest command, with its time.
 
     Arguments:
+        spread: the options by which the run was spread, such as `--jobs 4`: without them no finished cell would be used again.
+        places: the number of cells that run at the same time.
         reasons: whether to say it of the undecided questions too; not after looks that have said it.
     """
     claim = finished.claim
@@ -171,8 +175,10 @@ def what_would_decide(finished: Finished, *, reasons: bool = True) -> list[str]:
         return []
     lines = ["", *(held_back(finished) if reasons else ())]
     if claim.enough_seeds is not None:
-        more = (claim.enough_seeds - finished.plan.seeds) * seconds_per_seed(finished)
-        where = shlex.join([*shlex.split(finished.folder.command()), "--seeds", str(claim.enough_seeds)])
+        more = (claim.enough_seeds - finished.plan.seeds) * seconds_per_seed(finished) / places
+        where = shlex.join(
+            [*shlex.split(finished.folder.command()), *spread, "--seeds", str(claim.enough_seeds)]
+        )
         lines.append(
             f"About {claim.enough_seeds} seeds would decide the claim, about {spoken(more)}: {where}"
         )

@@ -37,7 +37,13 @@ NOTE = (
 
 
 def write_comparison(file: Path, runs: Runs, unfinished: Sequence[str] = ()) -> Path:
-    """Writes the page, with links to the pages of the runs, and returns where it is. `unfinished` names runs that are left out."""
+    """Writes the page, with links to the pages of the runs, and returns where it is.
+
+    Arguments:
+        file: the page.
+        runs: the runs.
+        unfinished: those that are left out because they are not finished.
+    """
     paths = {label: os.path.relpath(done.folder.report_path, file.parent) for label, done in runs.items()}
     links = {label: quote(Path(path).as_posix()) for label, path in paths.items()}
     with storing(file.parent):
