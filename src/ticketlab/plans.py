@@ -133,7 +133,7 @@ def read_plan(path: Path, studies: Mapping[str, str]) -> tuple[str, Any]:
 def parse_toml(path: Path) -> dict[str, Any]:
     """A TOML file as nested tables; UserError for a file that cannot be read or is not TOML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # as Windows saves it
         if _DEEP.search(text):
             raise ValueError("a name of 100 parts")
         return tomllib.loads(text)

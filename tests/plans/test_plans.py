@@ -112,6 +112,11 @@ def test_mistakes_say_where_what_and_what_is_right(tmp_path, text, said):
         assert words in str(caught.value)
 
 
+def test_a_mark_of_the_byte_order_is_no_mistake(tmp_path):
+    (tmp_path / "plan.toml").write_bytes(b'\xef\xbb\xbfclaim = "toy"\r\nseeds = 1\r\n')
+    assert read_plan(tmp_path / "plan.toml", STUDIES) == ("toy", ToyPlan(seeds=1))
+
+
 def test_files_that_cannot_be_read_are_refused(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         read_plan(tmp_path / "none.toml", STUDIES)

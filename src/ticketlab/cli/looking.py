@@ -179,9 +179,9 @@ def what_would_decide(
         where = shlex.join(
             [*shlex.split(finished.folder.command()), *spread, "--seeds", str(claim.enough_seeds)]
         )
-        lines.append(
-            f"About {claim.enough_seeds} seeds would decide the claim, about {spoken(more)}: {where}"
-        )
+        known = f"About {claim.enough_seeds} seeds would decide the claim"
+        said = known if finished.plan.seeds > 1 else f"At least {claim.enough_seeds} seeds are needed"
+        lines.append(f"{said}, about {spoken(more)}: {where}")
     elif claim.would_decide:
         lines.append(claim.would_decide)
     return lines

@@ -91,7 +91,7 @@ class RunFolder:
                 f"{path}, which holds no plan.toml", "the folder of a run", "`ticketlab run` creates one."
             )
         claim = str(parse_toml(file).get("claim"))
-        return RunFolder(path, find_study(claim, studies), file.read_text(encoding="utf-8"))
+        return RunFolder(path, find_study(claim, studies), file.read_text(encoding="utf-8-sig"))
 
     @property
     def claim(self) -> str:
