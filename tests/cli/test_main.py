@@ -120,6 +120,16 @@ class TestEndings:
             "Give another path.\n"
         )
 
+    @pytest.mark.parametrize(
+        "words", [["plan", "toy", "--task", "csv:path=bär.csv"], [*RUN, "--json", "--out", "bär.csv"]]
+    )
+    def test_files_and_records_for_machines_are_in_utf8(self, monkeypatch, words):
+        out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+        monkeypatch.setattr(sys, "stdout", out)
+        assert main(words, STUDIES) == 0
+        out.flush()
+        assert '"bär.csv"' in out.buffer.getvalue().decode("utf-8")
+
     def test_a_name_that_is_not_utf8_is_refused(self, ask):
         code, out, err = ask("run", "toy", "--out", os.fsdecode(b"b\xe4r"))
         assert (code, out) == (2, "")

@@ -82,3 +82,5 @@ def test_a_preset_is_changed_by_the_other_options():
     for words in (["--preset", "quick"], ["--preset=quick"]):
         (request,) = read_requests(["toy", "--margin", "0.1", *words], STUDIES, "run")
         assert request.plan == ToyPlan(seeds=1, signs=("plus",), margin=0.1)
+    (request,) = read_requests(["toy", "--preset=quick", "--preset", "default"], STUDIES, "run")
+    assert request.plan == ToyPlan()

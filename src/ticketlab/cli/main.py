@@ -90,7 +90,9 @@ def _answered(words: list[str], studies: Mapping[str, str] | None, signals: Sign
         limit_threads(os.environ, 1 if _in_processes(words) else None)
         _replace_unprintable()
         if odd := next((word for word in words if word.encode(errors="replace").decode() != word), None):
-            raise UserError(f"the name {odd!r}", "names in UTF-8", "Rename the file or folder.")
+            raise UserError(
+                f"the name {odd!r}", "names in UTF-8", "Rename the file or folder, or set PYTHONUTF8=1."
+            )
         return _dispatch(words, studies)
     except UserError as error:
         return _say(str(error), 2)

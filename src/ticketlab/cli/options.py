@@ -163,8 +163,8 @@ def _request(options: Any, registered: Path | None, *, alone: bool) -> Request:
 
 def _preset(words: Sequence[str], named: Mapping[str, Any]) -> str:
     """The preset among the words, needed before parsing because it sets the defaults; the parser reports wrong ones."""
-    given = [after for word, after in pairwise(words) if word == "--preset"]
-    given += [word.removeprefix("--preset=") for word in words if word.startswith("--preset=")]
+    joined = (part for word in words for part in word.replace("--preset=", "--preset\0", 1).split("\0"))
+    given = [after for word, after in pairwise(joined) if word == "--preset"]
     return given[-1] if given and given[-1] in named else "default"
 
 
