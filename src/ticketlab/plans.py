@@ -238,6 +238,8 @@ def _converter() -> Converter:
 
 def _of_kind(expected: str, *kinds: type) -> Callable[[Any, Any], Any]:
     def hook(value: Any, annotation: Any) -> Any:
+        if issubclass(annotation, enum.Enum):  # of words: cattrs takes it for text
+            return _one_of(value, annotation)
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise UserError(repr(value), expected)
         try:

@@ -135,6 +135,11 @@ class TestEndings:
         assert (code, out) == (2, "")
         assert err.startswith("ticketlab: got the name 'b\\udce4r'; expected names in UTF-8.")
 
+    def test_data_that_do_not_fit_into_memory_are_no_fault(self, ask):
+        code, out, err = ask("data", "check", "markov:examples=1000000000000")
+        assert (code, out) == (3, "")
+        assert err.startswith("ticketlab: numerical failure: out of memory; choose a smaller network, task")
+
     def test_a_reader_that_has_had_enough(self, monkeypatch):
         class Closed(io.StringIO):
             def write(self, text):

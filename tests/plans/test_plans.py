@@ -1,4 +1,5 @@
 import dataclasses
+import enum
 import tomllib
 
 import pytest
@@ -110,6 +111,22 @@ def test_mistakes_say_where_what_and_what_is_right(tmp_path, text, said):
         read_plan(written(tmp_path, text), STUDIES)
     for words in said:
         assert words in str(caught.value)
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Coloured:
+    colour: Colour = Colour.RED
+
+
+def test_an_unknown_word_of_an_enumeration_is_refused():
+    assert structure({"colour": "blue"}, _Coloured) == _Coloured(Colour.BLUE)
+    with pytest.raises(UserError, match=r"got 'bleu' for colour in .*one of red, blue\. Did you mean 'blue'"):
+        structure({"colour": "bleu"}, _Coloured)
 
 
 def test_a_mark_of_the_byte_order_is_no_mistake(tmp_path):

@@ -154,8 +154,10 @@ def _all_studies() -> Mapping[str, str]:
 
 
 def _fault(error: BaseException, words: list[str]) -> int:
-    from ticketlab.cli.fault import explain
+    from ticketlab.cli.fault import explain, lack_of_memory
 
+    if lack := lack_of_memory(error):
+        return _say(f"numerical failure: {lack}", 3)
     return _say(explain(error, words), FAULT)
 
 

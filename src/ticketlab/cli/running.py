@@ -14,6 +14,7 @@ import numpy as np
 from rich.console import Console
 
 from ticketlab.choices import plain
+from ticketlab.cli.fault import lack_of_memory
 from ticketlab.cli.looking import (
     Finished,
     Watched,
@@ -145,11 +146,8 @@ def _kept(console: Console, folder: RunFolder, again: str) -> Iterator[None]:
             console.print(
                 shown(f"{counted(count, 'finished cell')} kept. Continue from there: {again}"), soft_wrap=True
             )
-        if isinstance(end, MemoryError) or "RESOURCE_EXHAUSTED" in str(end):
-            reason = str(end).strip().split("\n")[0]
-            raise NumericalFailure(
-                f"out of memory; choose a smaller network, task or batch ({reason})"
-            ) from end
+        if lack := lack_of_memory(end):
+            raise lack from end
         raise
 
 
