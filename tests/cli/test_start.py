@@ -82,6 +82,8 @@ def test_pretraining_writes_a_start(start, capsys):
     short = ["pretrain", "--task", str(table), "--network", "mlp:widths=6", "--steps", "2"]
     assert main([*short, "--out", str(start.parent / "table.safetensors")]) == 0
     assert "task: Target 'b'" in capsys.readouterr().out
+    assert main([*words, "--steps", "0"]) == 2
+    assert "got --steps 0; expected at least 1" in capsys.readouterr().err
     assert main([*words, "--out", "."]) == 2
     assert "got --out ., which is a folder" in capsys.readouterr().err
 

@@ -63,6 +63,8 @@ def pretrain(words: Sequence[str], studies: Mapping[str, str]) -> int:
     asked = parse(_Pretrain, words, command="pretrain", description=DESCRIPTION)
     if not 0 <= asked.seed < 2**31:
         raise UserError(f"--seed {asked.seed}", f"a number from 0 to {2**31 - 1}")
+    if asked.steps < 1:
+        raise UserError(f"--steps {asked.steps}", "at least 1")
     if asked.out.is_dir():
         raise UserError(f"--out {asked.out}, which is a folder", "a file, or an unused name")
     if not asked.out.parent.is_dir():
