@@ -133,7 +133,7 @@ def read_plan(path: Path, studies: Mapping[str, str]) -> tuple[str, Any]:
 def parse_toml(path: Path) -> dict[str, Any]:
     """A TOML file as nested tables; UserError for a file that cannot be read or is not TOML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # as Windows saves it
         if _DEEP.search(text):
             raise ValueError("a name of 100 parts")
         return tomllib.loads(text)
@@ -161,7 +161,7 @@ def structure(table: Mapping[str, Any], cls: type, source: str = "the plan") -> 
         mistakes = list(_mistakes(error, ""))
     place, first = mistakes[0]
     where = f"{place} in {source}" if place else source
-    others = [f"{p}: {e}" for p, e in mistakes[1:]]
+    others = [f"{p}: {e}" if p else str(e) for p, e in mistakes[1:]]
     raise UserError(
         f"{first.got} for {where}" if place else f"{first.got} in {where}",
         first.expected,
@@ -238,6 +238,8 @@ def _converter() -> Converter:
 
 def _of_kind(expected: str, *kinds: type) -> Callable[[Any, Any], Any]:
     def hook(value: Any, annotation: Any) -> Any:
+        if issubclass(annotation, enum.Enum):  # of words: cattrs takes it for text
+            return _one_of(value, annotation)
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise UserError(repr(value), expected)
         try:

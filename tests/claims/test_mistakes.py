@@ -73,6 +73,7 @@ FILES = {
     "no such file": (lambda folder: None, "data.csv", "no file or folder"),
 }
 OPTIONS = {
+    "too many seeds": (["--seeds", "2147483647"], "seeds=2147483647; expected at most 1000000"),
     "claim": (["run", "tangent-minimun"], "Did you mean 'tangent-minimum'?"),
     "option": (["--sedes", "3"], "Perhaps you meant: --seeds"),
     "task": (["--task", "digit"], "Did you mean 'digits'?"),

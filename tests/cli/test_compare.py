@@ -69,6 +69,32 @@ def test_the_folder_of_a_sweep_is_all_of_its_runs(ask) -> None:
     assert [f"seeds={n}" in out for n in (1, 2, 3)] == [True] * 3
 
 
+def test_runs_of_a_sweep_that_are_not_finished_are_named(ask, monkeypatch) -> None:
+    monkeypatch.setenv("TOY_TROUBLE", "interrupt:plus-seed2")
+    assert ask("sweep", "toy", "--out", "map", "--over", "seeds=1,2,3")[0] == 130
+    code, out, _ = ask("compare", "map")
+    assert code == 0
+    assert "left out  map/seeds=3, which is not finished" in out
+    assert "Not finished, and left out: map/seeds=3." in Path("comparison.html").read_text()
+
+
+def test_a_long_name_leaves_room_for_the_other_columns(ask) -> None:
+    for name in ("a", "b"):
+        run(ask, f"{name * 100}/{name * 100}", "--seeds", "1")
+    _, out, _ = ask("compare", *(f"{name * 100}/{name * 100}" for name in ("a", "b")))
+    assert out.count("holds") == 2
+
+
+def test_a_lost_plan_is_restored(ask) -> None:
+    run(ask, "one", "--seeds", "2")
+    assert ask("sweep", "toy", "--out", "map", "--over", "seeds=1,2")[0] == 0
+    for lost in ("one", "map/seeds=2"):
+        Path(lost, "plan.toml").unlink()
+    code, out, err = ask("compare", "one", "map")
+    assert (code, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()[1:4]] == ["one", "map/seeds=1", "map/seeds=2"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -77,10 +103,12 @@ def test_the_folder_of_a_sweep_is_all_of_its_runs(ask) -> None:
         (["compare", "few", "few"], "1 run;"),
         (["compare", "few", "nothing"], "nothing, which holds no finished run"),
         (["compare", "few", "half"], "not finished"),
+        (["compare", "few", "other", "--out", "."], "., which is a folder; expected a file"),
     ],
 )
 def test_mistakes_are_explained(ask, monkeypatch, words, said) -> None:
     run(ask, "few", "--seeds", "2")
+    run(ask, "other", "--seeds", "1")
     monkeypatch.setenv("TOY_TROUBLE", "interrupt:minus-seed1")
     assert ask("run", "toy", "--seeds", "2", "--out", "half")[0] == 130
     code, _, err = ask(*words)

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import re
 import sys
 import tomllib
@@ -105,6 +106,40 @@ class TestEndings:
             assert code == 3
             assert "out of memory; choose a smaller network" in err
 
+    @pytest.mark.parametrize("words", [RUN, ["report", "closed"], ["compare", "closed", "x"]])
+    def test_a_place_that_is_closed_to_the_user_is_no_fault(self, ask, monkeypatch, words):
+        def closed(*_):
+            raise PermissionError(13, "Permission denied", "closed/plan.toml")
+
+        for place in ("store.folder.restore_plan", "store.folder.claim_of", "cli.compare.restore_plan"):
+            monkeypatch.setattr(f"ticketlab.{place}", closed)
+        code, _, err = ask(*words)
+        assert code == 2
+        assert err.endswith(
+            "got no permission for closed/plan.toml; expected a file or folder that you may read and write. "
+            "Give another path.\n"
+        )
+
+    @pytest.mark.parametrize(
+        "words", [["plan", "toy", "--task", "csv:path=bär.csv"], [*RUN, "--json", "--out", "bär.csv"]]
+    )
+    def test_files_and_records_for_machines_are_in_utf8(self, monkeypatch, words):
+        out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+        monkeypatch.setattr(sys, "stdout", out)
+        assert main(words, STUDIES) == 0
+        out.flush()
+        assert '"bär.csv"' in out.buffer.getvalue().decode("utf-8")
+
+    def test_a_name_that_is_not_utf8_is_refused(self, ask):
+        code, out, err = ask("run", "toy", "--out", os.fsdecode(b"b\xe4r"))
+        assert (code, out) == (2, "")
+        assert err.startswith("ticketlab: got the name 'b\\udce4r'; expected names in UTF-8.")
+
+    def test_data_that_do_not_fit_into_memory_are_no_fault(self, ask):
+        code, out, err = ask("data", "check", "markov:examples=1000000000000")
+        assert (code, out) == (3, "")
+        assert err.startswith("ticketlab: numerical failure: out of memory; choose a smaller network, task")
+
     def test_a_reader_that_has_had_enough(self, monkeypatch):
         class Closed(io.StringIO):
             def write(self, text):
@@ -112,8 +147,6 @@ class TestEndings:
 
             def fileno(self):
                 return write_end
-
-        import os
 
         read_end, write_end = os.pipe()
         os.close(read_end)
@@ -159,6 +192,13 @@ class TestRunOptions:
         _, out, _ = ask("plan", "plan.toml", "--seeds", "2")
         assert tomllib.loads(out)["seeds"] == 2
         assert tomllib.loads(out)["task"]["bits"] == 3
+
+    def test_two_plans_of_a_claim_are_not_put_into_one_folder(self, ask, workplace):
+        for name, margin in (("a", 0.5), ("b", 0.01)):
+            (workplace / f"{name}.toml").write_text(f'claim = "toy"\nmargin = {margin}\ntask = "boolean:3"\n')
+        code, out, err = ask("run", "a.toml", "b.toml", "--out", "both")
+        assert (code, out) == (2, "")
+        assert "got --out both for 2 plans of toy; expected a folder for each plan" in err
 
     def test_no_claim_means_all_of_them(self, ask, workplace):
         studies = {"toy": "toy_study:Toy", "other": "toy_study:Other"}
@@ -268,6 +308,13 @@ class TestOtherCommands:
         assert code == 2
         assert "got 2 claims; expected one" in err
 
+    @pytest.mark.parametrize("words", [("--out", "plan.toml"), ("--json",), ("--jobs", "2")])
+    def test_a_plan_has_no_options_of_a_run(self, ask, words):
+        code, out, err = ask("plan", "toy", *words)
+        assert (code, out) == (2, "")
+        assert f"Unrecognized options: {words[0]}" in flat(err)
+        assert words[0] not in ask("plan", "toy", "--help")[1]
+
     def test_report_is_written_again_from_what_is_stored(self, ask, monkeypatch):
         ask(*RUN)
         (PLACE / "report.html").unlink()
@@ -289,7 +336,7 @@ class TestOtherCommands:
         ask(*RUN)
         code, _, err = ask("report", str(PLACE))
         assert code == 2
-        assert "not finished (1 cells are kept)" in err
+        assert "not finished (1 cell is kept)" in err
 
     def test_data_list(self, ask):
         code, out, _ = ask("data", "list")

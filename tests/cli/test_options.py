@@ -64,6 +64,12 @@ def test_the_claim_is_found_behind_a_value_that_is_joined_to_its_option():
     assert (request.study.claim, request.plan.evaluate_every) == ("winning-ticket", 2)
 
 
+def test_the_claim_is_found_behind_a_flag_of_its_plan():
+    claims = {"toy": "toy_study:Toy", "winning-ticket": CLAIMS["winning-ticket"]}
+    (request,) = read_requests(["--permuted-labels", "winning-ticket"], claims, "run")
+    assert (request.study.claim, request.plan.permuted_labels) == ("winning-ticket", True)
+
+
 def test_options_hold_for_all_claims_and_files_for_their_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "plan.toml").write_text('claim = "other"\nseeds = 7\n')
@@ -76,3 +82,5 @@ def test_a_preset_is_changed_by_the_other_options():
     for words in (["--preset", "quick"], ["--preset=quick"]):
         (request,) = read_requests(["toy", "--margin", "0.1", *words], STUDIES, "run")
         assert request.plan == ToyPlan(seeds=1, signs=("plus",), margin=0.1)
+    (request,) = read_requests(["toy", "--preset=quick", "--preset", "default"], STUDIES, "run")
+    assert request.plan == ToyPlan()

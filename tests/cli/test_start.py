@@ -77,6 +77,15 @@ def test_pretraining_writes_a_start(start, capsys):
     assert not np.array_equal(load_file(start)["output/bias"], load_file(permuted)["output/bias"])
     assert main([*words, "--out", str(start.parent / "no" / "folder.safetensors")]) == 2
     assert "a folder that does not exist" in capsys.readouterr().err
+    table = start.parent / "table.csv"
+    table.write_text("a,b\n" + "".join(f"{i * i % 7},{i % 2}\n" for i in range(40)))
+    short = ["pretrain", "--task", str(table), "--network", "mlp:widths=6", "--steps", "2"]
+    assert main([*short, "--out", str(start.parent / "table.safetensors")]) == 0
+    assert "task: Target 'b'" in capsys.readouterr().out
+    assert main([*words, "--steps", "0"]) == 2
+    assert "got --steps 0; expected at least 1" in capsys.readouterr().err
+    assert main([*words, "--out", "."]) == 2
+    assert "got --out ., which is a folder" in capsys.readouterr().err
 
 
 @pytest.mark.slow

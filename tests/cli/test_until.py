@@ -58,6 +58,26 @@ def test_seeds_are_added_until_the_claim_is_decided(run, tmp_path):
     assert verdict["deciding"][0] < verdict["interval"][0]
 
 
+def test_seeds_that_are_not_in_the_planned_sequence_are_named(run):
+    assert "planned at" not in run(*UNTIL)[2]
+    _, result, said = run("--seeds", "16", *UNTIL[2:])
+    assert result["plan"]["seeds"] == 12
+    assert "The looks at this run were planned at 3, 6, 12 seeds, and stay so, without one at 16." in said
+
+
+def test_nobody_knows_from_one_seed_how_many_would_decide(run):
+    said = run("--seeds", "1", "--margin", "0.1")[2]
+    assert "At least 2 seeds are needed, about 0 s: ticketlab run here/plan.toml" in said
+    assert "would decide the claim" not in said
+
+
+def test_more_seeds_are_run_where_the_others_were(run):
+    """Without the options by which a run was spread, no finished cell would be used again."""
+    said = run("--seeds", "8", "--margin", "0.1", "--devices", "1")[2]
+    assert "would decide the claim" in said
+    assert "ticketlab run here/plan.toml --out here --devices 1 --seeds" in said
+
+
 def test_a_run_that_goes_on_repeats_its_last_look_and_no_other(run, tmp_path, monkeypatch):
     monkeypatch.setenv("TOY_TROUBLE", "interrupt:plus-seed4")
     code, _, said = run(*UNTIL)

@@ -173,6 +173,7 @@ def test_a_failing_disk_ends_the_lab(ask, monkeypatch) -> None:
             ["lab", "--preset", "quik"],
             "got --preset quik; expected one of default, quick. Did you mean 'quick'?",
         ),
+        (["lab", "--seeds", "0"], "got --seeds 0; expected at least 1"),
         (["lab", "--network", "mlp:widths=-1"], "units in a dense layer"),
         (
             ["lab", "--coordinator", "h:1", "--processes", "2", "--process", "0"],

@@ -247,6 +247,8 @@ def test_shapes_are_refused_where_they_are_wrong() -> None:
         GRUNet(answers="every").build((4, 2), 10)
     with pytest.raises(UserError, match="a multiple of 16"):
         Transformer(20)
+    with pytest.raises(UserError, match="0 features of an attention head"):
+        Transformer(head=0).build((17, 4), 10)
     with pytest.raises(UserError, match="an even number"):
         Attention(3)
     with pytest.raises(UserError, match="which define it"):

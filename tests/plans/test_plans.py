@@ -1,4 +1,5 @@
 import dataclasses
+import enum
 import tomllib
 
 import pytest
@@ -102,6 +103,7 @@ def test_the_file_explains_every_option():
         ('claim = "toy"\n[budget]\ndrws = 3', ["'drws' for budget", "Did you mean 'draws'?"]),
         ('claim = "toy"\nbudget = 3', ["3 for budget", "a table"]),
         ('claim = "toy"\nseeds = "a"\nmargin = "b"', ["'a' for seeds", "Also wrong: margin", "'b'"]),
+        ('claim = "toy"\n[task]\nchoice = "npz"\npth = "x"', ["Also wrong: got the unknown name 'pth'"]),
     ],
 )
 def test_mistakes_say_where_what_and_what_is_right(tmp_path, text, said):
@@ -109,6 +111,27 @@ def test_mistakes_say_where_what_and_what_is_right(tmp_path, text, said):
         read_plan(written(tmp_path, text), STUDIES)
     for words in said:
         assert words in str(caught.value)
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Coloured:
+    colour: Colour = Colour.RED
+
+
+def test_an_unknown_word_of_an_enumeration_is_refused():
+    assert structure({"colour": "blue"}, _Coloured) == _Coloured(Colour.BLUE)
+    with pytest.raises(UserError, match=r"got 'bleu' for colour in .*one of red, blue\. Did you mean 'blue'"):
+        structure({"colour": "bleu"}, _Coloured)
+
+
+def test_a_mark_of_the_byte_order_is_no_mistake(tmp_path):
+    (tmp_path / "plan.toml").write_bytes(b'\xef\xbb\xbfclaim = "toy"\r\nseeds = 1\r\n')
+    assert read_plan(tmp_path / "plan.toml", STUDIES) == ("toy", ToyPlan(seeds=1))
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path):

@@ -16,7 +16,7 @@ from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.plans import read_plan
 from ticketlab.store import folder as store_folder
 from ticketlab.store.folder import RunFolder, default_place
-from ticketlab.tasks.sources import Boolean, Digits, Npz
+from ticketlab.tasks.sources import Boolean, Digits, Mnist, Npz
 
 STUDIES = {"toy": "toy_study:Toy", "other": "toy_study:Toy"}
 PLAN = ToyPlan(task=Boolean(bits=3), seeds=2)
@@ -171,6 +171,7 @@ def test_the_usual_place_names_claim_task_and_plan():
         (Digits(), "digits"),
         (Npz(path="/data/my birds.npz"), "my-birds"),
         (Boolean(), "boolean"),
+        (Mnist(folder="data/mnist"), "mnist"),
     ):
         place = default_place("toy", ToyPlan(task=task))
         assert place.parent == Path("runs")

@@ -228,6 +228,7 @@ def _dead() -> int:
         (lambda: Teacher(width=0), "a width from 1"),
         (lambda: Teacher(width=1, draw=_dead()), "the same for all inputs"),
         (lambda: SourceCode(symbols=2), "3 to 1 000 symbols"),
+        (lambda: SourceCode(steps=-1), "1 to 10 000 steps"),
     ],
 )
 def test_impossible_sizes_are_refused(wrong, words) -> None:

@@ -17,9 +17,14 @@ __all__ = [
 ]  # fmt: skip
 
 
+MOST_SEEDS = 1_000_000  # each is listed in a cell's record
+
+
 def some_seeds(seeds: int, first: int) -> None:
     if seeds < 1:
         raise UserError(f"seeds={seeds}", "at least 1, and at least 2 for a verdict")
+    if seeds > MOST_SEEDS:
+        raise UserError(f"seeds={seeds}", f"at most {MOST_SEEDS}")
     if not 0 <= first < 2**31 - seeds:
         raise UserError(f"first_seed={first}", f"a number from 0 to {2**31 - seeds - 1}")
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from ticketlab.cli.options import parse, read_requests
+from ticketlab.cli.options import parse, read_one, read_requests
 from ticketlab.cli.printing import new_table, show_table
+from ticketlab.cli.streams import document
 from ticketlab.engine.controls import shown
 from ticketlab.errors import UserError
 from ticketlab.plans import find_study, parse_choice, toml
@@ -41,19 +42,15 @@ def run(words: Sequence[str], studies: Studies) -> int:
     with requests[0].spread.runner() as runner:
         results = [run_request(request, devices, runner) for request in requests]
     if requests[0].json and (devices is None or devices.first):
-        document = results[0] if len(results) == 1 else results
-        print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+        found = results[0] if len(results) == 1 else results
+        document(json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False))
     return 0
 
 
 def plan(words: Sequence[str], studies: Studies) -> int:
     """`ticketlab plan CLAIM [options]`: the plan as a file."""
-    requests = read_requests(words, studies, "plan")
-    if len(requests) > 1:
-        raise UserError(
-            f"{len(requests)} claims", "one", f"`ticketlab plan CLAIM`: one of {', '.join(studies)}."
-        )
-    print(toml(requests[0].study.claim, requests[0].plan), end="")
+    asked = read_one(words, studies, "plan")
+    document(toml(asked.study.claim, asked.plan).removesuffix("\n"))
     return 0
 
 

@@ -16,6 +16,7 @@ from ticketlab.engine.controls import shown
 from ticketlab.errors import UserError, counted
 from ticketlab.lab import Done, finished_run
 from ticketlab.store.folder import RunFolder
+from ticketlab.store.lost_plan import restore_plan
 
 __all__ = ["compare", "lay_out"]
 
@@ -55,18 +56,22 @@ def lay_out(given: Sequence[Path], page: Path, studies: Mapping[str, str]) -> in
     if len(paths) < 2:
         raise UserError(counted(len(paths), "run"), "two or more", "`ticketlab compare RUN RUN …`")
     runs = dict(zip(_labels(paths), (_finished(path, studies) for path in paths), strict=True))
-    write_comparison(page, runs)
+    unfinished = _unfinished(given)
+    write_comparison(page, runs, unfinished)
     found = side_by_side(runs)
     table = new_table(*found.head)
     for row in found.rows:
         table.add_row(*map(shown, row))
     show_table(table)
+    for path in unfinished:
+        print(shown(f"left out  {path}, which is not finished"))
     print(f"page  {shown(str(page))}")
     return 0
 
 
 def _runs(path: Path) -> Iterator[Path]:
     """The folder itself, or those of the finished runs in the folder of a lab or a sweep."""
+    restore_plan(path)
     if (path / "plan.toml").exists():
         yield path
         return
@@ -83,13 +88,15 @@ def _runs(path: Path) -> Iterator[Path]:
 def _finished(path: Path, studies: Mapping[str, str]) -> Done:
     done = finished_run(path, studies)
     if done is None:
-        RunFolder.open(path, studies).evidence()  # says why it cannot be read
-        raise UserError(
-            f"the run in {path}, which is not finished",
-            "a finished run",
-            f"Continue it: `ticketlab run {path}/plan.toml --out {path}`",
-        )
+        RunFolder.open(path, studies).evidence()  # raises, and says why it cannot be read
+    assert done is not None
     return done
+
+
+def _unfinished(given: Sequence[Path]) -> list[str]:
+    """The runs in the folders of labs and sweeps that are not finished, and cannot be laid beside the others."""
+    within = sorted({file.parent for path in given for file in path.glob("*/cells")})
+    return [str(path) for path in within if not (path / "evidence.json").exists()]
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:

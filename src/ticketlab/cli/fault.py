@@ -10,7 +10,17 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 
-__all__ = ["explain"]
+from ticketlab.errors import NumericalFailure
+
+__all__ = ["explain", "lack_of_memory"]
+
+
+def lack_of_memory(error: BaseException) -> NumericalFailure | None:
+    """What to say if an exception means that memory ran out, in NumPy or on a device; None otherwise."""
+    if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+        return None
+    reason = str(error).strip().split("\n")[0]
+    return NumericalFailure(f"out of memory; choose a smaller network, task or batch ({reason})")
 
 
 def explain(error: BaseException, words: Sequence[str]) -> str:

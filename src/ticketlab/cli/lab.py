@@ -79,6 +79,8 @@ def lab(words: Sequence[str], studies: Mapping[str, str]) -> int:
 
     asked = parse(_Lab, words, command="lab", description=DESCRIPTION)
     asked.spread.need_one_process("a lab")
+    if asked.seeds is not None and asked.seeds < 1:
+        raise UserError(f"--seeds {asked.seeds}", "at least 1")
     for claim in asked.only:
         if claim not in studies:
             raise UserError(f"claim {claim!r}", f"one of {', '.join(studies)}", suggestion(claim, studies))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +99,7 @@ def run_until_decided(
     Raises: as `RunFolder.run`; UserError if the time is up before the first look.
     """
     finished: Finished | None = None
-    for seeds, most in _looks(folder, plan):
+    for seeds, most in _looks(folder, plan, display):
         if finished is not None and (said := _too_long(finished, seeds, display, runner)):
             display.note(said)
             break
@@ -126,13 +126,23 @@ def run_until_decided(
     return finished
 
 
-def _looks(folder: RunFolder, plan: Any) -> Iterator[tuple[int, int]]:
-    """The seeds of each remaining look, beginning with the last look taken; and those of the final look."""
+def _looks(folder: RunFolder, plan: Any, display: Display) -> Iterator[tuple[int, int]]:
+    """The seeds of each remaining look, beginning with the last look taken; and those of the final look.
+
+    A sequence that was begun with other seeds stays as it was planned, which is noted.
+    """
     before = folder.looks().so_far()
     planned = [look.most for look in before if look.most is not None]
     first, most = (before[0].seeds, planned[0]) if planned else (plan.seeds, MOST * plan.seeds)
     seen = max((look.seeds for look in before), default=0)
-    left = [seeds for seeds in schedule(first, most) if seeds >= seen] or [seen]
+    looks = schedule(first, most)
+    left = [seeds for seeds in looks if seeds >= seen] or [seen]
+    if plan.seeds not in (*looks, *left):
+        at = ", ".join(map(str, looks))
+        display.note(
+            f"The looks at this run were planned at {at} seeds, and stay so, without one at {plan.seeds}. "
+            "For other looks give another --out."
+        )
     return ((seeds, most) for seeds in left)
 
 
@@ -150,10 +160,14 @@ def seconds_per_seed(finished: Finished) -> float:
     return sum(float(cell["seconds"]) for cell in finished.folder.cells()) / finished.plan.seeds
 
 
-def what_would_decide(finished: Finished, *, reasons: bool = True) -> list[str]:
+def what_would_decide(
+    finished: Finished, spread: Sequence[str] = (), places: int = 1, *, reasons: bool = True
+) -> list[str]:
     """What would decide the claim; and the cheapest command, with its time.
 
     Arguments:
+        spread: the options by which the run was spread, such as `--jobs 4`: without them no finished cell would be used again.
+        places: the number of cells that run at the same time.
         reasons: whether to say it of the undecided questions too; not after looks that have said it.
     """
     claim = finished.claim
@@ -161,11 +175,13 @@ def what_would_decide(finished: Finished, *, reasons: bool = True) -> list[str]:
         return []
     lines = ["", *(held_back(finished) if reasons else ())]
     if claim.enough_seeds is not None:
-        more = (claim.enough_seeds - finished.plan.seeds) * seconds_per_seed(finished)
-        where = shlex.join([*shlex.split(finished.folder.command()), "--seeds", str(claim.enough_seeds)])
-        lines.append(
-            f"About {claim.enough_seeds} seeds would decide the claim, about {spoken(more)}: {where}"
+        more = (claim.enough_seeds - finished.plan.seeds) * seconds_per_seed(finished) / places
+        where = shlex.join(
+            [*shlex.split(finished.folder.command()), *spread, "--seeds", str(claim.enough_seeds)]
         )
+        known = f"About {claim.enough_seeds} seeds would decide the claim"
+        said = known if finished.plan.seeds > 1 else f"At least {claim.enough_seeds} seeds are needed"
+        lines.append(f"{said}, about {spoken(more)}: {where}")
     elif claim.would_decide:
         lines.append(claim.would_decide)
     return lines

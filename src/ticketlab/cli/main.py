@@ -89,6 +89,10 @@ def _answered(words: list[str], studies: Mapping[str, str] | None, signals: Sign
 
         limit_threads(os.environ, 1 if _in_processes(words) else None)
         _replace_unprintable()
+        if odd := next((word for word in words if word.encode(errors="replace").decode() != word), None):
+            raise UserError(
+                f"the name {odd!r}", "names in UTF-8", "Rename the file or folder, or set PYTHONUTF8=1."
+            )
         return _dispatch(words, studies)
     except UserError as error:
         return _say(str(error), 2)
@@ -98,14 +102,17 @@ def _answered(words: list[str], studies: Mapping[str, str] | None, signals: Sign
         return _interrupted(signals)
     except StreamFailure:
         raise
+    except PermissionError as error:
+        if error.filename is None:
+            return _fault(error, words)
+        wanted = "a file or folder that you may read and write"
+        return _say(str(UserError(f"no permission for {error.filename}", wanted, "Give another path.")), 2)
     except SystemExit as end:  # tyro: 0 after help, 2 after a mistake that it has explained
         return end.code if isinstance(end.code, int) else 2
     except BaseException as error:
         if signals.came:  # other code has turned the interruption into another exception
             return _interrupted(signals)
-        from ticketlab.cli.fault import explain
-
-        return _say(explain(error, words), FAULT)
+        return _fault(error, words)
 
 
 def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
@@ -144,6 +151,14 @@ def _all_studies() -> Mapping[str, str]:
     from ticketlab.claims import CLAIMS
 
     return CLAIMS
+
+
+def _fault(error: BaseException, words: list[str]) -> int:
+    from ticketlab.cli.fault import explain, lack_of_memory
+
+    if lack := lack_of_memory(error):
+        return _say(f"numerical failure: {lack}", 3)
+    return _say(explain(error, words), FAULT)
 
 
 def _say(message: str, code: int) -> int:

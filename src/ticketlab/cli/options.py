@@ -27,7 +27,7 @@ from ticketlab.errors import UserError
 from ticketlab.plans import find_study, parse_choice, presets, read_plan
 from ticketlab.store.protocol import SUFFIX
 
-__all__ = ["Request", "parse", "read_requests", "read_sweep"]
+__all__ = ["Request", "parse", "read_one", "read_requests"]
 
 
 @dataclass(frozen=True)
@@ -54,24 +54,36 @@ class Request:
 
 
 def read_requests(words: Sequence[str], studies: Mapping[str, str], command: str) -> list[Request]:
-    """The requests in the words after `ticketlab run` (or `plan`), one for each claim or file; all claims if none is named."""
+    """The requests in the words after `ticketlab run`, one for each claim or file; all claims if none is named."""
     guess = _guess(words, studies)
     first = _options(words, guess, studies, command)
     asked = list(dict.fromkeys(first.claims)) or list(studies)
     found = [first if target == guess else _options(words, target, studies, command) for target in asked]
     protocols = [_registered(target) for target in asked]
-    return [
+    requests = [
         _request(options, protocol, alone=len(asked) == 1)
         for options, protocol in zip(found, protocols, strict=True)
     ]
-
-
-def read_sweep(words: Sequence[str], studies: Mapping[str, str]) -> Any:
-    """The words after `ticketlab sweep`: study, plan, over, out and spread. Raises UserError unless one claim is named."""
-    options = _options(words, _guess(words, studies), studies, "sweep")
-    if len(options.claims) != 1:
+    claims = [request.study.claim for request in requests]
+    if first.out and (twice := next((c for c in claims if claims.count(c) > 1), None)):
         raise UserError(
-            f"{len(options.claims)} claims", "one", f"`ticketlab sweep CLAIM`: one of {', '.join(studies)}."
+            f"--out {first.out} for {claims.count(twice)} plans of {twice}",
+            "a folder for each plan",
+            "Each would replace the results of the one before: run them one by one.",
+        )
+    return requests
+
+
+def read_one(words: Sequence[str], studies: Mapping[str, str], command: str) -> Any:
+    """The words after `ticketlab sweep` (study, plan, over, out and spread) or `ticketlab plan` (study and plan).
+
+    Raises UserError unless one claim is named.
+    """
+    options = _options(words, _guess(words, studies), studies, command)
+    named = dict.fromkeys(options.claims) or (studies if command == "plan" else {})
+    if len(named) != 1:
+        raise UserError(
+            f"{len(named)} claims", "one", f"`ticketlab {command} CLAIM`: one of {', '.join(studies)}."
         )
     return options
 
@@ -106,7 +118,9 @@ def _guess(words: Sequence[str], studies: Mapping[str, str]) -> str:
         for before, w in pairwise(["", *words])
         if not before.startswith("--") or "=" in before or before in flags
     ]
-    return next((w for w in free if w in studies or w.endswith(".toml")), next(iter(studies)))
+    named = [w for w in free if w in studies or w.endswith(".toml")]
+    named += [w for w in words if w in studies]  # after a flag of the plan: --permuted-labels winning-ticket
+    return next(iter(named), next(iter(studies)))
 
 
 def _options(words: Sequence[str], target: str, studies: Mapping[str, str], command: str) -> Any:
@@ -149,8 +163,8 @@ def _request(options: Any, registered: Path | None, *, alone: bool) -> Request:
 
 def _preset(words: Sequence[str], named: Mapping[str, Any]) -> str:
     """The preset among the words, needed before parsing because it sets the defaults; the parser reports wrong ones."""
-    given = [after for word, after in pairwise(words) if word == "--preset"]
-    given += [word.removeprefix("--preset=") for word in words if word.startswith("--preset=")]
+    joined = (part for word in words for part in word.replace("--preset=", "--preset\0", 1).split("\0"))
+    given = [after for word, after in pairwise(joined) if word == "--preset"]
     return given[-1] if given and given[-1] in named else "default"
 
 
@@ -188,7 +202,7 @@ def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], command
             ],
             None,
         ),
-        *(_sweep_options() if command == "sweep" else _run_options()),
+        *{"run": _run_options, "sweep": _sweep_options, "plan": list}[command](),
     ]
     cls = dataclasses.make_dataclass("Options", options, frozen=True, namespace={"study": study})
     return parse(cls, words, command=f"{command} {study.claim}", description=study.question)

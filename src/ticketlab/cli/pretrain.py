@@ -7,7 +7,7 @@ another. It trains to the last step, because the best point on permuted labels w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -63,11 +63,27 @@ def pretrain(words: Sequence[str], studies: Mapping[str, str]) -> int:
     asked = parse(_Pretrain, words, command="pretrain", description=DESCRIPTION)
     if not 0 <= asked.seed < 2**31:
         raise UserError(f"--seed {asked.seed}", f"a number from 0 to {2**31 - 1}")
+    if asked.steps < 1:
+        raise UserError(f"--steps {asked.steps}", "at least 1")
+    if asked.out.is_dir():
+        raise UserError(f"--out {asked.out}, which is a folder", "a file, or an unused name")
     if not asked.out.parent.is_dir():
         raise UserError(f"--out {asked.out}, in a folder that does not exist", "a file in a folder that does")
+    for text in _data_notes(asked):
+        print(shown(f"task: {text}"))
     for line in write_start(asked):
         print(shown(line))
     return 0
+
+
+def _data_notes(asked: _Pretrain) -> Iterator[str]:
+    """The target if it has a name, and what was guessed or left out, as a run says it."""
+    from ticketlab.store.data import read_data
+
+    own = read_data(asked)["task"]
+    if own.target:
+        yield f"The target is {own.target!r}."
+    yield from own.notes
 
 
 def write_start(asked: _Pretrain) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from rich.console import Console
 
 from ticketlab.choices import plain
+from ticketlab.cli.fault import lack_of_memory
 from ticketlab.cli.looking import (
     Finished,
     Watched,
@@ -94,9 +95,11 @@ def _run(request: Request, devices: Devices | None, runner: Runner | None = None
         page = write_report(finished.folder)
     evidence = finished.evidence
     try:
-        _conclude(
-            console, again, finished, page, time.monotonic() - began, looked=request.ending.until is not None
-        )
+        _conclude(console, again, finished, page, time.monotonic() - began)
+        places = 1 if runner is None else runner.places
+        looked = request.ending.until is not None
+        for line in what_would_decide(finished, request.spread.words, places, reasons=not looked):
+            console.print(shown(line), soft_wrap=True)
     except StreamFailure as failure:  # everything is stored, so a missing reader does not matter
         if not failure.quiet:
             raise
@@ -143,17 +146,12 @@ def _kept(console: Console, folder: RunFolder, again: str) -> Iterator[None]:
             console.print(
                 shown(f"{counted(count, 'finished cell')} kept. Continue from there: {again}"), soft_wrap=True
             )
-        if isinstance(end, MemoryError) or "RESOURCE_EXHAUSTED" in str(end):
-            reason = str(end).strip().split("\n")[0]
-            raise NumericalFailure(
-                f"out of memory; choose a smaller network, task or batch ({reason})"
-            ) from end
+        if lack := lack_of_memory(end):
+            raise lack from end
         raise
 
 
-def _conclude(
-    console: Console, again: str, finished: Finished, page: Path, seconds: float, *, looked: bool
-) -> None:
+def _conclude(console: Console, again: str, finished: Finished, page: Path, seconds: float) -> None:
     """The last lines; verdicts have been shown as they were found."""
     console.print()
     console.print(shown(f"report    {page}"), soft_wrap=True)
@@ -162,5 +160,3 @@ def _conclude(
     if registered := registration(finished.folder):
         console.print(shown(f"protocol  {registered}"), soft_wrap=True)
     console.print(f"took      {spoken(seconds)}")
-    for line in what_would_decide(finished, reasons=not looked):
-        console.print(shown(line), soft_wrap=True)

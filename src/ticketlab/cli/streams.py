@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from ticketlab.engine.controls import shown
 
-__all__ = ["StreamFailure", "guarded", "say"]
+__all__ = ["StreamFailure", "document", "guarded", "say"]
 
 _DRAWN = re.compile(r"(\x1b\[[0-9;]*[mAK]|\x1b\[\?25[hl]|\r)")  # the sequences that draw the live lines
 
@@ -76,6 +76,14 @@ def guarded() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = before
+
+
+def document(text: str) -> None:
+    """Prints a file or a record for machines: in UTF-8 whatever the locale, unless a terminal shows it."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure and not sys.stdout.isatty():
+        reconfigure(encoding="utf-8")
+    print(text)
 
 
 def say(text: str) -> None:

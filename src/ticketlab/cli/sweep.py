@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ticketlab.cli.left_out import LeftOut, run_each
-from ticketlab.cli.options import Request, read_sweep
+from ticketlab.cli.options import Request, read_one
 from ticketlab.engine.controls import shown
 from ticketlab.errors import counted
 from ticketlab.lab import Done, Grid, SweepFolder, grid_of
@@ -24,7 +24,7 @@ def sweep(words: Sequence[str], studies: Mapping[str, str]) -> int:
     """`ticketlab sweep CLAIM --over OPTION=VALUE,… [OPTION=VALUE,…] [options]`."""
     from ticketlab.compiled_programs import keep_programs
 
-    asked = read_sweep(words, studies)
+    asked = read_one(words, studies, "sweep")
     asked.spread.need_one_process("a sweep")
     grid = grid_of(asked.plan, asked.over)
     for place in grid.places:

@@ -15,6 +15,7 @@ from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.plans import read_plan
 from ticketlab.store.failures import storing
 from ticketlab.store.folder import RunFolder
+from ticketlab.store.lost_plan import restore_plan
 from ticketlab.store.records import read_record, strict, write_record
 from ticketlab.store.tables import Damaged
 
@@ -49,7 +50,8 @@ class Done:
 
 
 def finished_run(path: Path, studies: Mapping[str, str]) -> Done | None:
-    """The run in a folder; None if there is none, or it is not finished."""
+    """The run in a folder; None if there is none, or it is not finished. A lost plan is restored from its cells."""
+    restore_plan(path)
     if not (path / "plan.toml").exists():
         return None
     folder = RunFolder.open(path, studies)

@@ -169,7 +169,7 @@ class Transformer(SequenceArchitecture):
         _check_layers(self.blocks, "transformer blocks")
         if self.positions not in ("rotary", "learned"):
             raise UserError(f"positions={self.positions!r}", "'rotary' or 'learned'")
-        if self.width % self.head:
+        if self.head and self.width % self.head:
             raise UserError(f"width={self.width} with heads of {self.head}", f"a multiple of {self.head}")
         rotary = self.positions == "rotary"
         block = (

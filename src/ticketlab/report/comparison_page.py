@@ -36,21 +36,28 @@ NOTE = (
 )
 
 
-def write_comparison(file: Path, runs: Runs) -> Path:
-    """Writes the page, with links to the pages of the runs, and returns where it is."""
+def write_comparison(file: Path, runs: Runs, unfinished: Sequence[str] = ()) -> Path:
+    """Writes the page, with links to the pages of the runs, and returns where it is.
+
+    Arguments:
+        file: the page.
+        runs: the runs.
+        unfinished: those that are left out because they are not finished.
+    """
     paths = {label: os.path.relpath(done.folder.report_path, file.parent) for label, done in runs.items()}
     links = {label: quote(Path(path).as_posix()) for label, path in paths.items()}
     with storing(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, render_comparison(runs, links))
+        write_text(file, render_comparison(runs, links, unfinished))
     return file
 
 
-def render_comparison(runs: Runs, links: Mapping[str, str]) -> str:
+def render_comparison(runs: Runs, links: Mapping[str, str], unfinished: Sequence[str] = ()) -> str:
     """The page as HTML text. `links` has the page of each run."""
     claims = _by_claim(runs)
+    without = f"<p>Not finished, and left out: {escape(listed(unfinished))}.</p>" if unfinished else ""
     sections = {
-        "runs": ("The runs", html_table(side_by_side(runs)) + _same(runs) + _pages(runs, links)),
+        "runs": ("The runs", html_table(side_by_side(runs)) + without + _same(runs) + _pages(runs, links)),
         "differences": ("What differs between their plans", "".join(map(_differences, claims.values()))),
         "questions": ("The questions", _figures(claims)),
     }

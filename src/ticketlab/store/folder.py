@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from ticketlab.choices import family
 from ticketlab.claims.study import Study, groups
 from ticketlab.engine.run import Observer, run_study
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.evidence.tables import Evidence
 from ticketlab.laws.looks import Look
 from ticketlab.laws.verdict import Outcome, Verdict
@@ -91,7 +91,7 @@ class RunFolder:
                 f"{path}, which holds no plan.toml", "the folder of a run", "`ticketlab run` creates one."
             )
         claim = str(parse_toml(file).get("claim"))
-        return RunFolder(path, find_study(claim, studies), file.read_text(encoding="utf-8"))
+        return RunFolder(path, find_study(claim, studies), file.read_text(encoding="utf-8-sig"))
 
     @property
     def claim(self) -> str:
@@ -365,8 +365,9 @@ class RunFolder:
 
     def _unfinished(self) -> UserError:
         count = self.kept_cells()
+        kept = f"{counted(count, 'cell')} {'is' if count == 1 else 'are'} kept"
         return UserError(
-            f"the run in {self.path}, which is not finished ({count} cells are kept)",
+            f"the run in {self.path}, which is not finished ({kept})",
             "a finished run",
             f"Finish it: {self.command()}",
         )
@@ -398,7 +399,8 @@ def default_place(claim: str, plan: Any) -> Path:
         if within and within.noun == "task":
             task = getattr(plan, f.name)
             path = getattr(task, "path", None)
-            parts.append(re.sub(r"[^\w.-]+", "-", Path(path).stem if path else within.name_of(task))[:40])
+            name = Path(path).stem if isinstance(path, str) and path else within.name_of(task)
+            parts.append(re.sub(r"[^\w.-]+", "-", name)[:40])
             break
     return Path("runs") / "-".join([*parts, question_hash(claim, plan)[:8]])
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from ticketlab.errors import UserError
 from ticketlab.store.failures import storing
 
 __all__ = ["flush", "flush_tree", "move", "write_whole"]
@@ -17,6 +18,8 @@ __all__ = ["flush", "flush_tree", "move", "write_whole"]
 
 def write_whole(file: Path, content: bytes) -> None:
     """Writes a file, in full or not at all; UserError if it cannot be written."""
+    if file.is_dir():
+        raise UserError(f"{file}, which is a folder", "a file, or an unused name")
     partial = file.with_name(f"{file.name}.partial" if file.name[0] == "." else f".{file.name}.partial")
     with storing(file.parent):
         with partial.open("wb") as stream:

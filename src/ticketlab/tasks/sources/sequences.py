@@ -49,7 +49,7 @@ class SourceCode(TaskSource):
         from ticketlab.tasks.sequences.text import TEST_EVERY, standard_library, windows
 
         training, testing = standard_library()
-        held = min(self.examples // TEST_EVERY, len(testing) // (self.steps + 1))
+        held = min(self.examples // TEST_EVERY, len(testing) // (max(self.steps, 0) + 1))
         found = windows(training, testing, self.steps, self.examples, self.symbols, held)
         return _of_windows("source code", found, self.answers)
 
