@@ -1,6 +1,7 @@
 """`--start FILE` on the command line: plans, claims that need random starts, what a run says, and files that change."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,10 @@ from safetensors.numpy import load_file, save_file
 from ticketlab.claims import CLAIMS
 from ticketlab.cli import main
 from ticketlab.networks.pretrained import Pretrained
+from ticketlab.networks.start_file import StartFile
 from ticketlab.plans import find_study, presets, read_plan
+from ticketlab.store.data import _known
+from ticketlab.tasks.sources import Boolean, Digits
 
 STARTED = ("tangent-minimum", "newton-step", "linear-regime", "winning-ticket", "linear-mode")
 TASK = "digits:train=40,validation=30,test=60"
@@ -88,12 +92,36 @@ def test_pretraining_writes_a_start(start, capsys):
     assert "got --out ., which is a folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("pretrained", "task", "said"),
+    [
+        (True, Digits(), "It was trained on examples of this data set: seeds draw some of these for testing"),
+        (True, Boolean(), ""),
+        (
+            False,
+            Digits(),
+            "The file does not say what it was trained on. If it was on examples of this data set, seeds draw",
+        ),
+    ],
+)
+def test_a_start_that_knows_test_examples_is_named(start, pretrained, task, said):
+    if not pretrained:
+        save_file(load_file(start), start)
+    dataset, of_start = task.load(), StartFile.read(str(start)).metadata
+    known = _known(of_start, dataset)
+    assert said in known
+    assert bool(said) is bool(known)
+    assert _known(of_start, replace(dataset, official_test=60)) == ""
+
+
 @pytest.mark.slow
 def test_a_run_says_where_it_starts(start, capsys):
     """On the screen, in the record and on the page; another content of the file is another cell."""
     asked = ["run", "tangent-minimum", *SMALL, "--start", "first.safetensors:anew=output", "--out", "run"]
     assert main(asked) == 0
-    assert "Every seed starts at the parameters of first.safetensors" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Every seed starts at the parameters of first.safetensors" in said
+    assert "trained on examples of this data set" in " ".join(said.split())
     run = start.parent / "run"
     record = json.loads((run / "data.json").read_text(encoding="utf-8"))
     assert "output/bias and output/weight anew" in json.dumps(record)

@@ -91,6 +91,7 @@ def write_start(asked: _Pretrain) -> list[str]:
     from safetensors.numpy import save
 
     from ticketlab.claims.start import built, drawn_task, network_scores, permuted_labels
+    from ticketlab.networks.start_file import TRAINED_ON
     from ticketlab.store.whole import write_whole
 
     task = drawn_task(asked.task, asked.seed)
@@ -99,6 +100,7 @@ def write_start(asked: _Pretrain) -> list[str]:
     params = _trained(asked, task, network)
     labels = "permuted" if asked.permuted_labels else "as they are"
     about = {"format": FORMAT, "network": network.name, "task": task.name, "labels": labels}
+    about[TRAINED_ON] = asked.task.load().content_hash
     write_whole(asked.out, content := save(_arrays(network, params), metadata=about))
     parts = {"training": task.train, "test": task.test}
     scores = {name: np.mean(network_scores(network, params, task, part)) for name, part in parts.items()}

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from ticketlab.networks.network import Network, Params
 
-__all__ = ["StartFile", "fitted", "name_of", "named_parameters"]
+__all__ = ["TRAINED_ON", "StartFile", "fitted", "name_of", "named_parameters"]
 
 TICKET = "ticketlab ticket"
+TRAINED_ON = "data"  # in a file's metadata: the content hash of the data set that its network was trained on
 SAVE = (
     "Save it by safetensors: safetensors.torch.save_file(model.state_dict(), path), or `ticketlab pretrain`."
 )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ticketlab.claims.wording import listed
 from ticketlab.errors import UserError
+from ticketlab.networks.start_file import TRAINED_ON, StartFile
 from ticketlab.tasks.pinned import read_from_files, sources, starts
 
 if TYPE_CHECKING:
     from ticketlab.networks.pretrained import Pretrained
+    from ticketlab.tasks.dataset import Dataset
     from ticketlab.tasks.sources import TaskSource
 
 __all__ = ["Data", "content_hash", "data_hashes", "read_data"]
@@ -78,14 +80,25 @@ def _read(source: TaskSource, batch: int | None) -> Data:
     return Data(source, dataset.content_hash, dataset.target, notes)
 
 
+def _known(of_start: Mapping[str, str], dataset: Dataset) -> str:
+    """What a start may know of test examples: a seed draws these from all examples, if no part of them is kept for testing."""
+    if dataset.official_test or of_start.get(TRAINED_ON, dataset.content_hash) != dataset.content_hash:
+        return ""
+    drawn = "seeds draw some of these for testing, and scores say less of new ones."
+    if TRAINED_ON in of_start:
+        return f" It was trained on examples of this data set: {drawn}"
+    return f" The file does not say what it was trained on. If it was on examples of this data set, {drawn}"
+
+
 def _started(network: Pretrained, plan: Any) -> Data:
     """A start, fitted to the plan's data."""
     task, digest = plan.task.task(seed=0), network.digest()
     drawn = network.drawn(task.input_shape, task.outputs)
     anew = f" It draws {listed(drawn)} anew." if drawn else ""
+    known = _known(StartFile.read(network.start).metadata, plan.task.load())
     said = (
         f"Every seed starts at the parameters of {Path(network.start).name} (SHA-256 {digest[:16]}…), not at random ones.{anew} "
         "Where random networks or random starts are spoken of, this start is meant, except for controls. Everything else is "
-        "drawn as stated. Intervals say nothing about other starts."
+        f"drawn as stated. Intervals say nothing about other starts.{known}"
     )
     return Data(network, digest, "", (), said)
