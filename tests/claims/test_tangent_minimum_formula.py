@@ -140,6 +140,20 @@ def test_a_margin_that_is_all_of_the_gain_makes_no_side_as_good(tangent, margin,
     assert said == (outcome is UNDECIDED)
 
 
+@pytest.mark.parametrize(
+    ("start", "outcome"), [(0.962, UNDECIDED), (0.97, UNDECIDED), (0.85, HOLDS), (0.05, HOLDS)]
+)
+def test_at_a_start_that_does_the_task_nothing_is_left_to_be_as_good_at(start, outcome):
+    """A network that was trained before scores 96.2 %. So does everything that begins there."""
+    found = planted({"square": 0.0}, descent=0.962)
+    before = np.tile(np.arange(EXAMPLES) < start * EXAMPLES, 10).astype(float)
+    found["examples"] = found["examples"].adding(start_score=before)
+    plan = TangentMinimumPlan(seeds=5, losses=("square",))
+    claim = TangentMinimum().conclude(plan, found).verdicts[0]
+    assert claim.outcome is outcome
+    assert ("over the start the tangent-space minimum gains" in claim.reading) == (outcome is UNDECIDED)
+
+
 def test_a_tangent_minimum_that_is_better_is_said_to_be_better():
     words = [conclude({"square": points})[0].reading for points in (5, -5)]
     assert words[0].startswith(

@@ -18,8 +18,9 @@ from ticketlab.laws.difference import paired_difference
 from ticketlab.laws.formulae import Gate, Tables
 from ticketlab.laws.rules import USUAL, Levels
 
-__all__ = ["FITTED", "fitted_gate", "fitting", "margin_gate", "skill_gate"]
+__all__ = ["FITTED", "START", "fitted_gate", "fitting", "margin_gate", "skill_gate"]
 
+START = "start_score"  # the score of a start from a file, before any training
 FITTED = 0.9  # of what guessing leaves to be gained, on training data
 
 
@@ -66,10 +67,11 @@ def margin_gate(
     """Of two sides within the margin, does the one that gains less over guessing gain at least half as much as the other?
 
     Where 98.5 % of the examples are of one class, guessing is within a point of a network that is right on 99.2 %. Sides that
-    differ by more than the margin pass, because they are not called equal.
+    differ by more than the margin pass, because they are not called equal. Over a start from a file that is better than guessing
+    gains are counted from there: where nothing is left to be learnt, everything ends there.
 
     Arguments:
-        examples_of: as of `skill_gate`.
+        examples_of: as of `skill_gate`; with the column `START`, if all seeds start at parameters from a file.
         one, other: the column of a side, and its name with an article.
         skilled: whether a gate of skill keeps sides back that both guess; otherwise this one does.
         opens: what would open it, a sentence.
@@ -78,25 +80,32 @@ def margin_gate(
     def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         of = examples_of(tables)
         (less, who), (more, whom) = sorted((one, other), key=lambda side: float(np.mean(of[side[0]])))
-        lost, *gains = (
-            difference(of, *pair).mean for pair in ((more, less), (less, "guess"), (more, "guess"))
-        )
-        half = paired_difference(of[less] - (of[more] + of["guess"]) / 2, of["seed"], of["id"])
+        known = _knows(of)
+        base = START if known else "guess"
+        lost, *gains = (difference(of, *pair).mean for pair in ((more, less), (less, base), (more, base)))
+        half = paired_difference(of[less] - (of[more] + of[base]) / 2, of["seed"], of["id"])
         if (
             not half.decidable
             or lost > margin
-            or (skilled and gains[1] <= 0)
+            or (skilled and not known and gains[1] <= 0)
             or half.lower(levels.smaller) > 0
         ):
             return None
+        over = "the start" if known else "guessing"
         return (
-            f"Equal within {margin_words(margin)} says little here: over guessing {who} gains {points(gains[0])} points and "
+            f"Equal within {margin_words(margin)} says little here: over {over} {who} gains {points(gains[0])} points and "
             f"{whom} {points(gains[1])}. The former was not shown to be at least half of the latter."
         )
 
     return Gate(
         "margin", "within the margin, both gain about as much over guessing", passed, opens, shows=True
     )
+
+
+def _knows(examples: Table) -> bool:
+    """Whether all seeds have a start from a file that is better than guessing."""
+    names = {column.name for column in examples.columns}
+    return START in names and float(np.mean(examples[START])) > float(np.mean(examples["guess"]))
 
 
 def fitted_gate(

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from ticketlab.claims.fair_search import Scored, best, edges, inside, wider
+from ticketlab.claims.gates import START
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.start import LOSSES, Clock, built, check_losses, drawn_task, guessed
 from ticketlab.claims.study import Cell, Draft, Progress
@@ -20,6 +21,7 @@ from ticketlab.claims.tangent_minimum.claim import TangentMinimumPlan
 from ticketlab.claims.tangent_minimum.descent import Descent
 from ticketlab.claims.tangent_minimum.formula import DESCENT, LIMIT, LINEAR, MOVED, OFFSETS, READ_OUT, TANGENT
 from ticketlab.evidence.tables import Table
+from ticketlab.networks.pretrained import Pretrained
 from ticketlab.tangent.devices import Devices
 
 __all__ = ["choice_row", "measure", "wide_enough"]
@@ -202,6 +204,8 @@ COMPARED = {
 def _example_rows(at: Start, chosen: Chosen, offset: str) -> list[dict[str, Any]]:
     guess = guessed(at.task)
     columns = {"id": at.task.test.ids, "guess": guess}
+    if isinstance(at.plan.network, Pretrained):
+        columns[START] = at.task.scores(at.outputs(at.params, offset)["test"], at.task.test)
     for column, arm in COMPARED.items():
         if (offset, arm) in chosen:
             outputs = chosen[offset, arm].candidate.outputs
@@ -225,6 +229,7 @@ _MEANINGS = {
     "settled": "whether descent's highest validation score lies inside the run, and its lowest loss too or one that hardly falls",
     "epochs": "of the chosen candidate of gradient descent",
     "guess": "the score of always giving the most frequent class, or the mean",
+    START: "of the start from a file",
     "moved_score": "of the network at θ₀ + Δθ; that of guessing where its outputs are not finite",
     "seconds": "of all candidates of the arm together, compilation included",
 }

@@ -153,8 +153,8 @@ def _inside(loss: str, offset: str, tables: Tables) -> str | None:
     if not at_edge:
         return None
     return (
-        f"With the {loss} loss and f₀ {offset}, the {' and the '.join(at_edge)} that validation chose is "
-        "at the edge of what was tried: a wider search might do better."
+        f"With the {loss} loss and f₀ {offset}, the {' and the '.join(at_edge)} that validation chose "
+        f"{'are' if at_edge[1:] else 'is'} at the edge of what was tried: a wider search might do better."
     )
 
 
@@ -165,7 +165,8 @@ RULE = (
     "differ by more than the margin for one loss. Otherwise it is undecided. It is also undecided if neither side is better "
     "than guessing, if gradient descent was not trained to the end, if a choice lies at the edge of its grid, or if a minimum "
     "missed its tolerance. And it does not hold, but is undecided, if the worse side is not shown to gain at least half of what "
-    "the better one gains over guessing. Everything else is a side question."
+    "the better one gains over guessing, or over a start from a file that is better than guessing. Everything else is a side "
+    "question."
 )
 
 
