@@ -129,7 +129,8 @@ def test_commands_are_understood(page, monkeypatch, capsys):
     monkeypatch.setattr("ticketlab.cli.spread.Spread.runner", lambda self: nullcontext())
     monkeypatch.setattr("ticketlab.cli.spread.Spread.found", lambda self: None)
     monkeypatch.setattr("ticketlab.tasks.check", lambda path: [])
-    monkeypatch.setattr("ticketlab.cli.pretrain.write_start", lambda asked: [])
+    for reads in ("_data_notes", "write_start"):
+        monkeypatch.setattr(f"ticketlab.cli.pretrain.{reads}", lambda asked: [])
     monkeypatch.setattr("ticketlab.cli.compare.lay_out", lambda runs, page, studies: 0)
     for line in commands(page):
         typed, _, file = line.partition(" > ")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ticketlab.claims.asking import Part, no_misses
-from ticketlab.claims.headroom import LEAST, difference, share
+from ticketlab.claims.headroom import LEAST, share
 from ticketlab.claims.wording import margin_words, percent, points
 from ticketlab.evidence.tables import Column, Table
 from ticketlab.laws.difference import paired_difference
@@ -82,14 +82,11 @@ def margin_gate(
         (less, who), (more, whom) = sorted((one, other), key=lambda side: float(np.mean(of[side[0]])))
         known = _knows(of)
         base = START if known else "guess"
-        lost, *gains = (difference(of, *pair).mean for pair in ((more, less), (less, base), (more, base)))
+        gains = [float(np.mean(of[column])) - float(np.mean(of[base])) for column in (less, more)]
+        if gains[1] - gains[0] > margin or (skilled and not known and gains[1] <= 0):
+            return None
         half = paired_difference(of[less] - (of[more] + of[base]) / 2, of["seed"], of["id"])
-        if (
-            not half.decidable
-            or lost > margin
-            or (skilled and not known and gains[1] <= 0)
-            or half.lower(levels.smaller) > 0
-        ):
+        if not half.decidable or half.lower(levels.smaller) > 0:
             return None
         over = "the start" if known else "guessing"
         return (

@@ -133,11 +133,11 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "training is stuck on a plateau", World(gain=0.4, fitted={"dense": (0.5, 0.5)})),
         (Kind.GATE, "permuted labels gain half of the headroom", World(labels=0.5)),
     ]
-    frequent = [(Kind.GATE, "the margin is most of what is gained", World(0.2, -0.03, 0.15, guess=0.9))]
+    frequent = [(Kind.GATE, "the margin is most of what is gained", World(0.4, -0.1, 0.4, 0.9, guess=0.8))]
     one, two = partial(planted, ("the network",)), partial(planted, (WEIGHTS, BOTH))
     return (
         *cases_of("untrained-subnetwork", untrained(m), one, truth, worlds),
         *cases_of("multi-prize", prizes(m), two, truth, worlds, many=MANY[::3], few=MANY[2:3]),
-        *cases_of("untrained-subnetwork", untrained(3 * m), one, truth, frequent),
-        *cases_of("multi-prize", prizes(3 * m), two, truth, frequent),
+        *cases_of("untrained-subnetwork", untrained(10 * m), one, truth, frequent),
+        *cases_of("multi-prize", prizes(10 * m), two, truth, frequent),
     )
