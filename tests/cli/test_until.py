@@ -9,10 +9,12 @@ import pytest
 from ticketlab import report
 from ticketlab.cli import main
 from ticketlab.cli.ending import Ending
+from ticketlab.cli.looking import Finished, what_would_decide
 from ticketlab.cli.options import read_requests
 from ticketlab.errors import UserError
 from ticketlab.laws.looks import spent
 from ticketlab.laws.rules import ALPHA
+from ticketlab.laws.verdict import Outcome
 from ticketlab.store.records import read_record
 
 STUDIES = {"hesitant": "toy_study:Hesitant"}
@@ -185,3 +187,12 @@ def test_times_that_are_none():
     ):
         with pytest.raises(UserError, match="--at-most"):
             Ending(**words)
+
+
+@pytest.mark.parametrize(("own", "lines"), [("Longer.", 1), ("Longer. Wider.", 2), ("", 1)])
+def test_what_would_decide_is_said_once(own, lines):
+    """Of the claim it is not said again where it is what would decide the only question."""
+    question = Mock(headline=True, key="score", question="as good", would_decide="Longer.")
+    claim = Mock(key="claim", outcome=Outcome.UNDECIDED, enough_seeds=None, would_decide=own)
+    finished = Mock(spec=Finished, claim=claim, evidence=Mock(verdicts=[claim, question]))
+    assert [line for line in what_would_decide(finished) if line] == ["as good: Longer.", own][:lines]

@@ -182,7 +182,7 @@ def what_would_decide(
         known = f"About {claim.enough_seeds} seeds would decide the claim"
         said = known if finished.plan.seeds > 1 else f"At least {claim.enough_seeds} seeds are needed"
         lines.append(f"{said}, about {spoken(more)}: {where}")
-    elif claim.would_decide:
+    elif not any(line.endswith(claim.would_decide) for line in lines):
         lines.append(claim.would_decide)
     return lines
 
