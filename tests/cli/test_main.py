@@ -48,7 +48,7 @@ class TestEndings:
     def test_done(self, ask):
         code, out, err = ask(*RUN)
         assert (code, err) == (0, "")
-        assert "[0:00] plus, seed 0" in out
+        assert re.search(r"\[\d+:\d\d\] plus, seed 0", out)  # by the clock, which a busy machine moves
         assert "plus: holds." in out
         assert "The claim as a whole: holds. Random numbers were averaged." in out
         assert f"report    {PLACE / 'report.html'}" in out
