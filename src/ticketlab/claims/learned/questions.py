@@ -36,24 +36,25 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
 from ticketlab.laws.rules import USUAL, Above, Levels
 
-__all__ = ["BEHIND", "CONTROL", "CONVERGED", "SMALL", "TICKET", "Asked", "converged", "found", "not_behind"]
+__all__ = ["KEPT_BACK", "TICKET", "Asked", "converged", "found", "not_behind"]
 
 TICKET = ("ticket", "the ticket")
 
-CONVERGED = (
+_CONVERGED = (
     "Converged means that at most the margin is left to be gained in training score: all labels but the margin are fitted, or "
     "the change in the second half of the steps, up or down, shows that another run as long would change the score by less than "
     "the margin."
 )
-BEHIND = "if the trained network fits fewer of the training labels than the ticket, by more than the margin"
-SMALL = (
+_BEHIND = "if the trained network fits fewer of the training labels than the ticket, by more than the margin"
+_SMALL = (
     "A ticket within the margin is as accurate only if it is shown to gain at least half of what the trained network gains over "
     "guessing."
 )
-CONTROL = (
+_CONTROL = (
     "if the search over permuted labels is not shown to guess on true labels, that is, to be better than guessing by less than "
     f"{100 * LEAST:g} % of the headroom above it"
 )
+KEPT_BACK = f"{_BEHIND}, or {_CONTROL}. {_SMALL} {_CONVERGED}"  # the end of the rule of both claims
 TENTH = three(
     "the ticket is better",
     "the ticket is not better by a tenth of the headroom above guessing",

@@ -15,16 +15,7 @@ from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import Part
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.learned.halfway import rows_of_arms
-from ticketlab.claims.learned.questions import (
-    BEHIND,
-    CONTROL,
-    CONVERGED,
-    SMALL,
-    Asked,
-    converged,
-    found,
-    not_behind,
-)
+from ticketlab.claims.learned.questions import KEPT_BACK, Asked, converged, found, not_behind
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Tables, answer
 from ticketlab.laws.rules import USUAL, Levels
@@ -67,7 +58,7 @@ RULE = (
     "full precision, and better than guessing, than a random mask of equal counts over the same signs and than the same "
     "search over permuted labels. The claim fails if one of them fails. Otherwise it is undecided. The questions of a ticket are "
     "undecided if neither it nor the trained network is better than guessing, if its search or the training of that network has "
-    f"not converged, {BEHIND}, or {CONTROL}. {SMALL} {CONVERGED}"
+    f"not converged, {KEPT_BACK}"
 )
 SAYS = {
     Outcome.HOLDS: "The random network contains subnetworks of binary weights, with and without binary activations, that are as "

@@ -15,16 +15,7 @@ from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import Part, scores, three
 from ticketlab.claims.gates import margin_gate, skill_gate
 from ticketlab.claims.learned.halfway import rows_of_arms
-from ticketlab.claims.learned.questions import (
-    BEHIND,
-    CONTROL,
-    CONVERGED,
-    SMALL,
-    Asked,
-    converged,
-    found,
-    not_behind,
-)
+from ticketlab.claims.learned.questions import KEPT_BACK, Asked, converged, found, not_behind
 from ticketlab.claims.wording import more_points, weights_kept
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.wording import fixed
@@ -165,7 +156,7 @@ RULE = (
     "holds if all its questions hold: the ticket is as accurate as the trained dense network, and better than guessing, than "
     "a random mask of equal counts and than the same search over permuted labels. The claim fails if one of them fails. "
     "Otherwise it is undecided; and always if neither the ticket nor the dense network is better than guessing, if the search or "
-    f"the training of the dense network has not converged, {BEHIND}, or {CONTROL}. {SMALL} {CONVERGED}"
+    f"the training of the dense network has not converged, {KEPT_BACK}"
 )
 
 

@@ -230,7 +230,7 @@ def _trained(terms: Terms, tables: Tables, levels: Levels = USUAL) -> str | None
 
 
 def _fits(terms: Terms, tables: Tables, levels: Levels = USUAL) -> str | None:
-    """It keeps back *holds* alone: a ticket that is less accurate than a badly trained network is so beside a better one too."""
+    """It keeps back *holds* alone: what a badly trained network beats, a better one beats too."""
     if _worse(terms, tables, levels):
         return None
     if "final_train_score" not in {column.name for column in tables["levels"].columns}:
