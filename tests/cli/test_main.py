@@ -135,6 +135,23 @@ class TestEndings:
         assert (code, out) == (2, "")
         assert err.startswith("ticketlab: got the name 'b\\udce4r'; expected names in UTF-8.")
 
+    def test_a_working_folder_that_is_not_utf8_is_refused(self, ask, monkeypatch, tmp_path):
+        odd = tmp_path / os.fsdecode(b"b\xe4r")
+        odd.mkdir()
+        monkeypatch.chdir(odd)
+        code, out, err = ask("run", "toy")
+        assert (code, out) == (2, "")
+        assert err.startswith("ticketlab: got the name '")
+        assert "b\\udce4r'; expected names in UTF-8." in err
+        assert ask("--version")[0] == 0
+
+    def test_a_working_folder_that_was_removed_is_said(self, ask, monkeypatch, tmp_path):
+        monkeypatch.chdir(tmp_path)
+        tmp_path.rmdir()
+        code, out, err = ask("run", "toy")
+        assert (code, out) == (2, "")
+        assert err.startswith("ticketlab: got a working folder that was removed; expected one that exists.")
+
     def test_data_that_do_not_fit_into_memory_are_no_fault(self, ask):
         code, out, err = ask("data", "check", "markov:examples=1000000000000")
         assert (code, out) == (3, "")

@@ -57,7 +57,7 @@ def test_another_option_and_an_unplanned_look_are_named(ask) -> None:
     code, out, _ = ask("run", "p.toml", "--out", "s", "--seeds", "3", "--json")
     assert code == 0
     differs = json.loads(out)["protocol"]["differs"]
-    assert differs == ["seeds is 3 instead of 2", "1 of 2 looks were not planned (at 3 seeds)"]
+    assert differs == ["seeds is 3 instead of 2", "the look at 3 seeds was not planned"]
 
 
 def test_planned_looks_are_as_registered(ask) -> None:
@@ -67,7 +67,7 @@ def test_planned_looks_are_as_registered(ask) -> None:
     assert ask("run", "p.toml", "--out", "r", "--until", "decided")[0] == 0
     assert registered("r").endswith("Nothing differs.")
     assert ask("run", "p.toml", "--out", "s")[0] == 0
-    assert "looks were not planned" in registered("s")
+    assert "the look at 2 seeds was not planned" in registered("s")
 
 
 def test_every_field_that_differs_is_named(ask) -> None:
@@ -86,7 +86,7 @@ def test_every_field_that_differs_is_named(ask) -> None:
         "gates": (("another gate",), "this version of Ticketlab has other gates"),
         "plan": ({**early.plan, "offset": 0.5}, "instead of 0.5"),
         "data": ({"task": "0" * 64}, "the content of the data (task) is another one"),
-        "looks": ((1,), "looks were not planned"),
+        "looks": ((1,), "the look at 2 seeds was not planned"),
         "cells": (7, "the number of cells is 4 instead of 7"),
         "version": ("0.0.1", "instead of 0.0.1"),
         "written": ("2100-01-01T00:00:00+00:00", "4 of 4 cells were finished before"),

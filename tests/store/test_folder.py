@@ -134,6 +134,21 @@ def test_a_damaged_conclusion_is_said_and_mended(tmp_path):
         folder.evidence()
 
 
+def test_what_processes_of_one_thread_began_is_finished_by_them(tmp_path, monkeypatch):
+    """With other threads no kept cell would be used again."""
+    finish(tmp_path / "run")
+    (tmp_path / "run" / "evidence.json").unlink()
+    folder = RunFolder.open(tmp_path / "run", STUDIES)
+    with pytest.raises(UserError, match=r"Finish it: ticketlab run \S+ --out \S+$"):
+        folder.evidence()
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    with pytest.raises(UserError, match=r"Finish it: ticketlab run .* --jobs \d+$"):
+        folder.evidence()
+    (tmp_path / "run" / "environment.json").write_text("{")
+    with pytest.raises(UserError, match=r"Finish it: ticketlab run \S+ --out \S+$"):
+        folder.evidence()
+
+
 def test_verdicts_come_back_as_they_were(tmp_path):
     verdicts = (
         Verdict("", Outcome.UNDECIDED, "rule", None, None, "points", "Nobody knows."),

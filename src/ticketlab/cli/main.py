@@ -89,10 +89,6 @@ def _answered(words: list[str], studies: Mapping[str, str] | None, signals: Sign
 
         limit_threads(os.environ, 1 if _in_processes(words) else None)
         _replace_unprintable()
-        if odd := next((word for word in words if word.encode(errors="replace").decode() != word), None):
-            raise UserError(
-                f"the name {odd!r}", "names in UTF-8", "Rename the file or folder, or set PYTHONUTF8=1."
-            )
         return _dispatch(words, studies)
     except UserError as error:
         return _say(str(error), 2)
@@ -115,6 +111,21 @@ def _answered(words: list[str], studies: Mapping[str, str] | None, signals: Sign
         return _fault(error, words)
 
 
+def _check_names(words: list[str]) -> None:
+    """Tables are written under their whole path, by a library that takes UTF-8 alone."""
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        raise UserError(
+            "a working folder that was removed", "one that exists", "Change to another."
+        ) from None
+    for name in (*words, here):
+        if name.encode(errors="replace").decode() != name:
+            raise UserError(
+                f"the name {name!r}", "names in UTF-8", "Rename the file or folder, or set PYTHONUTF8=1."
+            )
+
+
 def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
     command, *rest = words or ["--help"]
     if command in ("--help", "-h", "help"):
@@ -126,6 +137,7 @@ def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
         print(ticketlab.__version__)
         return 0
 
+    _check_names(words)
     from ticketlab.cli import commands
 
     table = {

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ticketlab.claims.study import Study
+from ticketlab.claims.wording import listed
 from ticketlab.laws.looks import Look
 from ticketlab.plans import structure
 from ticketlab.store.folder import RunFolder
@@ -86,7 +87,13 @@ def _of_looks(protocol: Protocol, looks: Sequence[Look]) -> Iterator[str]:
     most = protocol.looks[-1] if len(protocol.looks) > 1 else None
     other = [look for look in looks if look.seeds not in protocol.looks or look.most != most]
     if other:
-        yield f"{len(other)} of {len(looks)} looks were not planned (at {', '.join(str(look.seeds) for look in other)} seeds)"
+        counts = list(dict.fromkeys(look.seeds for look in other))
+        named = f"{listed([str(count) for count in counts])} seed{'s' if counts != [1] else ''}"
+        yield (
+            f"the look at {named} was not planned"
+            if len(counts) == 1
+            else f"the looks at {named} were not planned"
+        )
 
 
 def _of_time(protocol: Protocol, cells: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
 import shlex
 import shutil
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 from ticketlab.choices import family
 from ticketlab.claims.study import Study, groups
 from ticketlab.engine.run import Observer, run_study
+from ticketlab.engine.threads import available_cores, thread_counts
 from ticketlab.errors import UserError, counted
 from ticketlab.evidence.tables import Evidence
 from ticketlab.laws.looks import Look
@@ -369,13 +371,21 @@ class RunFolder:
         return UserError(
             f"the run in {self.path}, which is not finished ({kept})",
             "a finished run",
-            f"Finish it: {self.command()}",
+            f"Finish it: {self._again()}",
         )
 
     def _damaged(self, damage: Damaged) -> UserError:
         return UserError(
-            f"a damaged run in {self.path}: {damage}", "", f"Repair it from the kept cells: {self.command()}"
+            f"a damaged run in {self.path}: {damage}", "", f"Repair it from the kept cells: {self._again()}"
         )
+
+    def _again(self) -> str:
+        """The command that uses the kept cells: in processes of one thread each, if they were made in such ones."""
+        with contextlib.suppress(Damaged, KeyError):
+            threads = read_record(self.path / "environment.json")["device"]["threads"]
+            if set(threads.values()) == {"1"} and threads != thread_counts(os.environ):
+                return f"{self.command()} --jobs {available_cores()}"
+        return self.command()
 
     def kept_cells(self) -> int:
         """The number of complete cells in the folder."""

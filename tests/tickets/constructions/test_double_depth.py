@@ -233,6 +233,14 @@ def test_attack_and_certificate_enclose_the_largest_difference(built):
     assert found.attack >= 1.2 * np.linalg.norm(given - wanted, axis=1).mean()
 
 
+def test_no_more_inputs_than_are_given(built):
+    """Then the given ones and the attack's are compared, and no random ones."""
+    construction, rng = built["carried constant"], np.random.default_rng(0)
+    found = agreement(construction, INPUTS, rng, inputs=1, starts=4, steps=2)
+    assert found.inputs == len(INPUTS) + 2 * 4
+    assert 0 < found.beyond <= 1
+
+
 def test_a_mask_that_is_no_ticket_is_beyond_the_certificate_of_the_one_that_is(built):
     """The check can fail: a random mask of equally many weights is far from the target."""
     construction, x = built["positive inputs"], np.abs(INPUTS)

@@ -25,7 +25,7 @@ import numpy as np
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import no_misses, scores, three
 from ticketlab.claims.existence_bounds.growth import HALFWAY, exponent, lean, slope
-from ticketlab.claims.gates import fitted_gate, skill_gate
+from ticketlab.claims.gates import fitted_gate, margin_gate, skill_gate
 from ticketlab.claims.headroom import LEAST
 from ticketlab.claims.wording import listed, margin_words, number
 from ticketlab.evidence.tables import Table
@@ -282,18 +282,19 @@ def _growth_read(search: str, tables: Tables) -> str:
 # --- the masked network ---
 
 
-def _score(margin: float) -> Question:
-    return scores(
+def _score(margin: float) -> Gated:
+    sides = (SUBSET, "the masked random network"), (TARGET, "its target")
+    question = scores(
         "score",
         "the masked random network is as accurate as its target",
         lambda tables: tables["examples"],
-        (SUBSET, "the masked random network"),
-        (TARGET, "its target"),
+        *sides,
         Within(margin),
         three(
             "they are equally accurate", "they are not equally accurate", "whether they are equally accurate"
         ),
     )
+    return Gated((margin_gate(lambda tables: tables["examples"], *sides, margin),), question)
 
 
 def _permuted() -> Question:
@@ -385,7 +386,8 @@ def rule(tolerance: float, margin: float) -> str:
         f"within {margin_words(margin)}. A target that has fitted permuted labels is contained too: its mask loses less than a "
         "tenth of the headroom. And a random mask of equal counts is worse by more than a tenth of the headroom. It fails if one "
         "of them is false. Otherwise it is undecided. It is also undecided if the target has learnt nothing or has not fitted "
-        "permuted labels, if an ε needs more products than were tried, or if an attack exceeds its certificate."
+        "permuted labels, if the margin is most of what is gained over guessing, if an ε needs more products than were tried, or "
+        "if an attack exceeds its certificate."
     )
 
 

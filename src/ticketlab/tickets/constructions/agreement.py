@@ -13,6 +13,7 @@ target (`collapsed_function`), a network of the target's size. The inputs that i
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -303,7 +304,8 @@ def _norms(x: Array) -> Array:
 
 
 def _on_sphere(x: np.ndarray, radius: float) -> np.ndarray:
-    norm = np.linalg.norm(x.reshape(len(x), -1), axis=1).reshape(-1, *(1,) * (x.ndim - 1))
+    flat = x.reshape(len(x), math.prod(x.shape[1:]))  # of no rows too
+    norm = np.linalg.norm(flat, axis=1).reshape(len(x), *(1,) * (x.ndim - 1))
     return (x * (radius / np.maximum(norm, 1e-30))).astype(np.float32)
 
 
