@@ -15,7 +15,7 @@ odd number of densities the middle one is ½. All weights are estimated from the
 either kept or removed.
 
 Sources: Owen 1972, Multilinear extensions of games, Management Science 18 (the integral); Wang & Jia 2023, Data Banzhaf, arXiv
-2205.15466 (every sample serves all players); Lee et al. 2018, arXiv 1810.02340, equation 6 (SNIP, whose score is the absolute
+2205.15466 (every sample serves all players); Lee et al. 2019, arXiv 1810.02340, equation 6 (SNIP, whose score is the absolute
 value of the saliency).
 """
 

@@ -11,7 +11,7 @@ layer add up to R (Tanaka et al., theorem 2), and the scores into a hidden unit 
 layer with few weights therefore has high scores. This keeps it from being emptied if scores are updated as weights are
 removed: `rounds` is 100.
 
-Sources: Lee, Ajanthan & Torr 2018, arXiv 1810.02340, equation 6 and algorithm 1; Wang, Zhang & Grosse 2020, arXiv 2002.07376,
+Sources: Lee, Ajanthan & Torr 2019, arXiv 1810.02340, equation 6 and algorithm 1; Wang, Zhang & Grosse 2020, arXiv 2002.07376,
 equation 8 and algorithm 1 (which removes the highest −θ ⊙ Hg, and divides outputs by a temperature of 200); Tanaka, Kunin, Yamins
 & Ganguli 2020, arXiv 2006.05467, equation 4 and algorithm 1.
 """

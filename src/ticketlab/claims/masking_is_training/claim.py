@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ticketlab.claims import plan_checks
-from ticketlab.claims.literature import CAMERON_2011, ZHOU_2019
+from ticketlab.claims.literature import CAMERON_2011, LEE_AJANTHAN_2019, ZHOU_2019
 from ticketlab.claims.masking_is_training.formula import RULE, conclude, formula, said, sides
 from ticketlab.claims.study import Cell, DraftedStudy
 from ticketlab.errors import UserError
@@ -130,7 +130,7 @@ class MaskingIsTraining(DraftedStudy):
     )
     method = (
         "A dense network is trained from θ_i to θ_f. A criterion gives every weight a score, from both [Zhou et al. "
-        "2019] or from gradients at θ_i [Lee et al. 2018; Wang et al. 2020; Tanaka et al. 2020]. The weights with "
+        "2019] or from gradients at θ_i [Lee et al. 2019; Wang et al. 2020; Tanaka et al. 2020]. The weights with "
         "the highest scores are kept, exactly the number that the density gives, in each layer or in the whole "
         "network.",
         "The mask-1 action says what happens to kept weights. They are rewound to θ_i, drawn anew, shuffled, or set "
@@ -206,11 +206,7 @@ class MaskingIsTraining(DraftedStudy):
     redraws = "A seed draws the split, the parameters θ_i, the data order, the permuted labels and the random masks."
     sources = (
         ZHOU_2019,
-        Source(
-            "Lee et al. 2018",
-            "N. Lee, T. Ajanthan, P. H. S. Torr. SNIP: Single-shot Network Pruning based on Connection Sensitivity. ICLR 2019.",
-            "https://arxiv.org/abs/1810.02340",
-        ),
+        LEE_AJANTHAN_2019,
         Source(
             "Wang et al. 2020",
             "C. Wang, G. Zhang, R. Grosse. Picking Winning Tickets Before Training by Preserving Gradient Flow. ICLR 2020.",
