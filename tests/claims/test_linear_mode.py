@@ -306,6 +306,17 @@ def test_a_lead_over_a_random_mask_within_the_margin_refutes_nothing():
     assert planted.decide(given)[0] is Outcome.FAILS
 
 
+def test_networks_that_gain_little_over_guessing_are_not_called_stable():
+    """Guessing is right on 94.5 %: what they gain is hardly more than the limit of a barrier, so no line loses more."""
+    claim, *questions = conclude((0.0, 0.0), (GOOD, GOOD), guess=0.945)
+    stable = [q for q in questions if q.key == "stable" and q.facets["arm"] == "ticket"]
+    assert [q.outcome for q in stable] == [Outcome.UNDECIDED] * 2
+    assert "Over guessing copies of the ticket gain +2.50 points" in stable[0].reading
+    assert "barriers could hardly be above 2 points: more than 4 are required." in stable[0].reading
+    assert claim.outcome is Outcome.UNDECIDED
+    assert "stable at every k" not in claim.reading
+
+
 def test_the_converse_is_asked_and_does_not_count():
     verdicts = conclude((0.0, 0.0), (BAD, GOOD))
     assert verdicts[-2].outcome is Outcome.FAILS
@@ -395,7 +406,7 @@ def noisy_lines(rng, plan, bump, n, error, flips):
 def stable_of_noisy_lines(plan, repetitions, bump, level=None, *, n, error=0.1, flips=0.1):
     """How often each outcome is concluded."""
     rng = np.random.default_rng(plan.seeds)
-    question = _stable(Terms(plan.stable, plan.margin, (0,)), 0, "ticket")
+    question = _stable(Terms(plan.stable, plan.margin, (0,)), 0, "ticket").part
     outcomes = []
     for _ in range(repetitions):
         by_example = _by_example(range(plan.seeds), noisy_lines(rng, plan, bump, n, error, flips))

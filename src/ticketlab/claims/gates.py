@@ -1,7 +1,7 @@
 """Gates that several claims have: is either side better than guessing, and was fitted what should have been?
 
-Where both sides guess, "equally good" says nothing. Nor does it where the margin is all that is gained over guessing. Where a
-network has hardly fitted its labels, "as well fitted" says nothing.
+Where both sides guess, "equally good" says nothing. Nor does it where the margin is all that is gained over guessing, or a low
+barrier where no barrier could be high. Where a network has hardly fitted its labels, "as well fitted" says nothing.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable
 import numpy as np
 
 from ticketlab.claims.asking import Part, no_misses
-from ticketlab.claims.headroom import LEAST, share
+from ticketlab.claims.headroom import LEAST, difference, share
 from ticketlab.claims.wording import margin_words, percent, points
 from ticketlab.evidence.tables import Column, Table
-from ticketlab.laws.difference import paired_difference
+from ticketlab.laws.difference import Bracket, paired_difference
 from ticketlab.laws.formulae import Gate, Tables
 from ticketlab.laws.rules import USUAL, Levels
 
-__all__ = ["FITTED", "START", "fitted_gate", "fitting", "margin_gate", "skill_gate"]
+__all__ = ["FITTED", "START", "barrier_gate", "fitted_gate", "fitting", "margin_gate", "skill_gate"]
 
 START = "start_score"  # the score of a start from a file, before any training
 FITTED = 0.9  # of what guessing leaves to be gained, on training data
@@ -97,6 +97,43 @@ def margin_gate(
     return Gate(
         "margin", "within the margin, both gain about as much over guessing", passed, opens, shows=True
     )
+
+
+def barrier_gate(
+    examples_of: Callable[[Tables], Table],
+    side: tuple[str, str],
+    barrier: Callable[[Tables], Bracket],
+    limit: float,
+    *,
+    skilled: bool = True,
+) -> Gate:
+    """Do the ends of a line gain twice the limit over guessing, so that a barrier on it could be above the limit?
+
+    Between networks that gain little no barrier is high: in between they can only lose what they gain. A barrier that is above
+    the limit passes.
+
+    Arguments:
+        examples_of: as of `skill_gate`.
+        side: the column with the scores of the ends, and their name.
+        barrier: from a study's tables.
+        limit: below which a barrier is called low, a share of the examples.
+        skilled: whether a gate of skill keeps back ends that guess; otherwise this one does.
+    """
+    column, who = side
+
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
+        gain = difference(examples_of(tables), column, "guess")
+        least = gain.lower(levels.smaller)
+        unasked = not gain.decidable or (skilled and gain.mean <= 0)
+        if unasked or least > 2 * limit or barrier(tables).mean > limit:
+            return None
+        return (
+            f"Over guessing {who} gain {points(gain.mean)} points (at least {points(least)}), so barriers could hardly be above "
+            f"{100 * limit:g} points: more than {200 * limit:g} are required."
+        )
+
+    opens = "A task on which more is gained over guessing would make it a question."
+    return Gate("high", "networks gain twice as much over guessing as the limit", passed, opens, shows=True)
 
 
 def _knows(examples: Table) -> bool:

@@ -21,7 +21,7 @@ import numpy as np
 
 from ticketlab.claims.answers import closed, with_outlook
 from ticketlab.claims.asking import scores, three
-from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.gates import barrier_gate, skill_gate
 from ticketlab.claims.learned.questions import converged
 from ticketlab.claims.wording import margin_words
 from ticketlab.evidence.tables import Table
@@ -167,7 +167,7 @@ def _rows(k: int, tables: Tables) -> Table:
     return found
 
 
-def _stable(terms: Terms, k: int, arm: str) -> Question:
+def _stable(terms: Terms, k: int, arm: str) -> Gated:
     """Of the error barrier between an arm's copies, of the mean of a seed's lines, by seed and test example."""
 
     def effect(tables: Tables) -> Bracket:
@@ -186,7 +186,7 @@ def _stable(terms: Terms, k: int, arm: str) -> Question:
             f"From step {k} on, error on the line between copies of {TITLES[arm]} rises by {between} points"
         )
 
-    return Question(
+    question = Question(
         key="stable",
         title=f"k = {k}: {TITLES[arm]} is stable",
         effect=effect,
@@ -197,6 +197,8 @@ def _stable(terms: Terms, k: int, arm: str) -> Question:
         says=three("stable", "not stable", "whether it is stable"),
         facets={"rewind_step": str(k), "arm": arm},
     )
+    copies = (f"{arm}_score", f"copies of {TITLES[arm]}")
+    return Gated((barrier_gate(partial(_rows, k), copies, effect, terms.stable, skilled=False),), question)
 
 
 def _accurate(terms: Terms, k: int, arm: str) -> Question:
@@ -228,6 +230,7 @@ def _scored(
 
 def _step(terms: Terms, k: int, found: Answer | None, tables: Tables, levels: Levels) -> list[Verdict]:
     """The ticket's questions at one step, which count; and the stability of its controls, which does not."""
+    sides: Sequence[Formula]
     if found is None:
         counted = []
         sides = [_stable(terms, k, TICKET), _accurate(terms, k, TICKET), _stable(terms, k, DENSE)]
@@ -236,7 +239,8 @@ def _step(terms: Terms, k: int, found: Answer | None, tables: Tables, levels: Le
         asked = [found.find(key, rewind_step=str(k), arm=TICKET) for key in keys]
         counted = [verdict_of(q, tables) for q in asked]
         sides = [_stable(terms, k, arm) for arm in (DENSE, RANDOM)]
-    return counted + [verdict_of(answer(q, tables, levels), tables, headline=False) for q in sides]
+    found_sides = [next(answer(side, tables, levels).questions()) for side in sides]
+    return counted + [verdict_of(side, tables, headline=False) for side in found_sides]
 
 
 # --- the claim ---
@@ -247,7 +251,7 @@ RULE = (
     "least it is stable and works, and at one k at least it is neither stable nor as accurate as the dense network. It fails "
     "if at some k the ticket works and is not stable. Otherwise it is undecided; and always without a random mask, if the dense "
     "network is not better than guessing, or if it has not converged: its copies miss more of their training labels than the "
-    "margin."
+    "margin. Networks are called stable only if they gain twice the limit over guessing; with less, no barrier could be high."
 )
 CONVERSE = (
     "Holds if at every k the ticket works or is not stable, and at one k at least it is stable and works. Fails "

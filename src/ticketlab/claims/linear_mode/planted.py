@@ -32,7 +32,7 @@ class World:
         barrier: of the ticket.
         gain: in score over the dense network.
         over_random: in score over a random mask.
-        idle: whether guessing is as good as the dense network.
+        room: what networks of the sample's accuracy gain over guessing, if it is not what they gain over one of ten classes.
         fitted: the share of the training labels that the dense network fits.
     """
 
@@ -40,7 +40,7 @@ class World:
     gain: tuple[float, float] = (-0.05, 0.05)
     over_random: tuple[float, float] = (0.1, 0.1)
     skill: Skill = Skill()
-    idle: bool = False
+    room: float | None = None
     fitted: float = 1.0
 
 
@@ -53,7 +53,7 @@ def accuracies(world: World, sample: Sample, step: int) -> dict[str, float]:
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     parts = []
     for number, k in enumerate(STEPS):
-        guess = sample.accuracy if world.idle else FREQUENT
+        guess = FREQUENT if world.room is None else sample.accuracy - world.room
         rows = examples(sample, accuracies(world, sample, number), rng, world.skill, guess)
         low, high = planted_barrier(world.barrier[number], sample, rows["id"], rng, points=8, memory=0.8)
         columns = {column.name: column.values for column in rows.columns}
@@ -93,6 +93,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
         (Kind.GATE, "training has not converged", World((0.1, 0.1), (0.05, 0.05), fitted=0.5)),
-        (Kind.GATE, "guessing is as good", World((0.1, 0.1), (0.05, 0.05), idle=True)),
+        (Kind.GATE, "guessing is as good", World((0.1, 0.1), (0.05, 0.05), room=0.0)),
+        (Kind.GATE, "no barrier could be high", World((0.1, 0.0), (-0.05, 0.0), room=0.025)),
     ]
     return cases_of("linear-mode", formula(TERMS, STEPS), planted, truth, worlds, decide=decide)

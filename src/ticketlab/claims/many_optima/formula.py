@@ -23,9 +23,7 @@ import numpy as np
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import columns, no_misses, three
 from ticketlab.claims.gates import FITTED as OF_HEADROOM
-from ticketlab.claims.gates import fitting, skill_gate
-from ticketlab.claims.headroom import difference
-from ticketlab.claims.wording import points
+from ticketlab.claims.gates import barrier_gate, fitting, skill_gate
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
@@ -230,24 +228,8 @@ def _basins(arm: str, key: str) -> Gated:
         ),
         facets={"arm": arm},
     )
-    return Gated((_high(effect),), question, key)
-
-
-def _high(barrier: Callable[[Tables], Bracket]) -> Gate:
-    """Between networks that gain little over guessing no barrier is high: in between they can only lose what they gain."""
-
-    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
-        gain = difference(tables["examples"], "trained", "guess")
-        least = gain.lower(levels.smaller)
-        if not gain.decidable or gain.mean <= 0 or least > 2 * LIMIT or barrier(tables).mean > LIMIT:
-            return None
-        return (
-            f"The networks gain {points(gain.mean)} points over guessing (at least {points(least)}), so barriers could hardly be "
-            f"above {100 * LIMIT:g} points: more than {200 * LIMIT:g} are required."
-        )
-
-    opens = "A task on which more is gained over guessing would make it a question."
-    return Gate("high", "networks gain twice as much over guessing as the limit", passed, opens, shows=True)
+    high = barrier_gate(lambda tables: tables["examples"], ("trained", "the networks"), effect, LIMIT)
+    return Gated((high,), question, key)
 
 
 # --- distances ---
