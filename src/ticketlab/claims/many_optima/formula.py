@@ -16,8 +16,6 @@ Questions about tickets ask for tickets that fit: between networks that have lea
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
