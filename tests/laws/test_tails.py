@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import ndtri
 from scipy.stats import genpareto
+from scipy.stats import t as student
 
 from ticketlab.errors import UserError
 from ticketlab.laws.tails import (
@@ -30,6 +31,7 @@ from ticketlab.laws.tails import (
     reliability,
     weighted_moments,
 )
+from ticketlab.laws.tails.fit import _shape
 from ticketlab.laws.tails.threshold import candidates
 
 SHAPES = (-0.7, -0.3, 0.0, 0.2, 0.6)
@@ -159,6 +161,27 @@ def test_the_threshold_leaves_out_a_body_of_another_form() -> None:
     assert tail.share < 0.11
     assert tail.interval[0] < 0 < tail.interval[1]
     assert tail.doubt is None
+
+
+def test_the_interval_of_two_groups_is_that_of_one_degree_of_freedom() -> None:
+    """Every half of the sample is one of the groups."""
+    values, groups = drawn(0.1, 2000), np.repeat([0, 1], 1000)
+    values = values * np.array([1.0, 1.5])[groups]
+    found = fit_tail(values, np.random.default_rng(0), groups=groups, resamples=3)
+    apart = np.subtract(*(_shape(values[groups == g], found.share) for g in (0, 1)))
+    assert found.widened > 2
+    low, high = found.interval
+    assert high - low == pytest.approx(2 * student.ppf(0.975, 1) * abs(apart) / 2)
+
+
+def test_a_draw_of_groups_may_have_hardly_any_tail() -> None:
+    """Only the second of three groups has a long one. The first draw has six values above the threshold that suits it best."""
+    rng, groups = np.random.default_rng([3, 165]), np.repeat([0, 1, 2], 1500)
+    shapes = (0.1 + 0.15 * rng.standard_normal(3))[groups]
+    values = np.expm1(-shapes * np.log(rng.random(4500))) / shapes
+    assert np.all(np.isfinite(fit_tail(values, rng, groups=groups, resamples=3).draws))
+    with pytest.raises(UserError, match="groups of which a draw has 0 values in the tail"):
+        fit_tail(values * np.array([0.01, 1.0, 0.01])[groups], rng, groups=groups, resamples=60)
 
 
 def test_values_that_come_in_groups_say_less() -> None:

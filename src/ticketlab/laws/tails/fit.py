@@ -6,8 +6,8 @@ that they were measured with noise. The sample is split into halves A and B many
 
     s = √(mean (ξ_A − ξ_B)²) / 2
 
-is more than the likelihood expects, the interval is wider by that factor. Half-samples know more than samples drawn again: these
-repeat the largest excess or lose it, and never have a larger one.
+is more than the likelihood expects, the interval is wider by that factor, and of few groups by Student's. Half-samples know more
+than samples drawn again: these repeat the largest excess or lose it, and never have a larger one.
 
 With noise all of these ξ are followed back to none (`noise.py`), with the same added noise in a sample and its halves.
 
@@ -25,9 +25,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import ndtri
 from scipy.stats import chi2
+from scipy.stats import t as student
 
 from ticketlab.errors import UserError
 from ticketlab.laws.tails.noise import with_noise, without_noise
+from ticketlab.laws.tails.pareto import FEWEST as FITTED
 from ticketlab.laws.tails.pareto import (
     Pareto,
     empirical_bayes,
@@ -102,7 +104,7 @@ def fit_tail(
         values: continuous, larger is better. Counts and accuracies are not continuous.
         rng: for the draws with replacement.
         groups: of each value, if values that share a group are not independent (masks of one random network, say). The spread
-            is taken as known, so few groups make the interval too short: where groups differ much, 2 cover 73 %, and 3 83 %.
+            then has as many degrees of freedom as there are groups but one.
         noise: τ², the variance of the noise in every value. The interval is then that of ξ without it; `law` and `draws` are of
             the values as they were measured.
         level: coverage of the interval.
@@ -135,7 +137,12 @@ def fit_tail(
     share, drop = len(excesses) / len(values), float(chi2.ppf(level, 1))
     shape, spread = _spread(values, groups, share, noise, rng.spawn(1)[0])
     low, high = profile_bounds(excesses, law, drop)
-    widened = max(spread / ((high - low) / (2 * np.sqrt(drop))), 1.0)
+    few = (
+        1.0
+        if groups is None
+        else float(student.ppf((1 + level) / 2, len(np.unique(groups)) - 1) / np.sqrt(drop))
+    )
+    widened = max(few * spread / ((high - low) / (2 * np.sqrt(drop))), 1.0)
     return Tail(
         threshold,
         share,
@@ -207,11 +214,24 @@ def _again(
             )
         else:
             sample, size = _of_groups(above, members, rng)
-        u = thresholds[chosen(sample, thresholds, rng, INNER)]
+        left = _leaving(sample, thresholds)
+        u = left[chosen(sample, left, rng, INNER)]
         excesses = _above(sample, u)
         law = maximum_likelihood(excesses)
         draws[b] = u, len(excesses) / size, law.shape, law.scale
     return draws
+
+
+def _leaving(sample: np.ndarray, thresholds: tuple[float, ...]) -> tuple[float, ...]:
+    """The thresholds that leave enough of a sample to fit a law; a draw of few groups may have hardly any tail."""
+    left = tuple(u for u in thresholds if np.sum(sample > u) >= FITTED)
+    if not left:
+        raise UserError(
+            f"groups of which a draw has {int(np.sum(sample > thresholds[0]))} values in the tail",
+            f"at least {FITTED} in every draw of groups",
+            "Draw more networks, and mask each.",
+        )
+    return left
 
 
 def _members(of_above: np.ndarray, groups: np.ndarray) -> list[tuple[np.ndarray, int]]:
