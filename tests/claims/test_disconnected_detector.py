@@ -131,6 +131,20 @@ def test_a_run_without_a_second_search_is_read_as_before():
     assert {v.outcome for v in asked[5:11]} == {UNDECIDED}
 
 
+def test_a_mask_from_permuted_labels_that_does_not_fit_them_is_no_control():
+    """It is a random mask, and the claim would hold by beating one twice."""
+    found = decided(World(searched=0.12))
+    labels = found.find(rule.CUT_OFF, source=rule.LABELS)
+    assert found.outcome is labels.outcome is UNDECIDED
+    assert "so its mask is hardly better than a random one" in labels.closed[0]
+    tables = planted(World(), Sample(5, 200), np.random.default_rng(0))
+    del tables["learnt"]
+    labels = answer(rule.formula(LAYERS), tables).find(rule.CUT_OFF, source=rule.LABELS)
+    assert labels.closed == (
+        "This older run does not say how well the search over permuted labels fits them.",
+    )
+
+
 def test_of_a_layer_that_is_kept_as_a_whole_the_gradient_says_nothing():
     (row,) = weight_rows({"dense1": np.arange(4.0)}, {"dense1": np.ones((2, 2), bool)}, None)
     assert row["auc"] == 0.5
@@ -210,6 +224,10 @@ def test_a_run_scores_every_mask_in_every_class_and_layer(evidence):
             rule.SECOND,
         }
     )
+    learnt = evidence.tables["learnt"]
+    assert len(learnt) == 2 * PLAN.task.train
+    assert 0 < learnt[rule.LABELS].mean() < 1
+    assert "mask from permuted labels, which fits " in evidence.verdicts[2].reading
     assert len(units) == 2 * 4 * 10
     assert len(weights) == 2 * 4 * 2
     for (layer,), rows in weights.by("layer").items():

@@ -20,7 +20,7 @@ from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
-from ticketlab.tasks.task import Task
+from ticketlab.tasks.task import Split, Task
 from ticketlab.tickets.contributions import first_order_contributions
 from ticketlab.tickets.edge_popup import EdgePopup
 from ticketlab.tickets.learned import require_frozen
@@ -56,7 +56,8 @@ def measure(
     keys = [*keys, *jax.random.split(jax.random.fold_in(init, 1))]  # the last two are of the second search
     drawn = network.init(init)
     progress("searching masks", 0.05)
-    found = _masks(plan, task, network, drawn, keys, seed)
+    confused = start.permuted(task.train, np.random.Generator(np.random.PCG64(seed)))
+    found = _masks(plan, task, confused, network, drawn, keys)
     clock.lap("search")
     progress("units", 0.7)
     labels = task.test.labels
@@ -95,6 +96,8 @@ def measure(
         source: start.network_scores(network, of.params, task, task.test) for source, of in found.items()
     }
     rows["examples"] = start.example_rows(task, seed, scored)
+    fitted = {formula.LABELS: start.network_scores(network, found[formula.LABELS].params, task, confused)}
+    rows["learnt"] = start.example_rows(replace(task, test=confused), seed, fitted)
     rows["timings"] = clock.rows(seed=seed)
     return tables_of(rows, _MEANINGS)
 
@@ -102,20 +105,20 @@ def measure(
 def _masks(
     plan: DisconnectedDetectorPlan,
     task: Task,
+    confused: Split,
     network: Network,
     drawn: Params,
     keys: list[jax.Array],
-    seed: int,
 ) -> dict[str, Found]:
     """The ticket, a mask from permuted labels and a second search in the same program, and a random mask of the ticket's counts.
 
     Arguments:
+        confused: the training examples with permuted labels.
         keys: of the data order, the first scores and the random mask; and of the second search's order and scores.
     """
     order, score, chance, second_order, second_score = keys
-    other = start.permuted(task.train, np.random.Generator(np.random.PCG64(seed)))
     own = task.train.targets
-    data = replace(TrainingData.of(task), y=np.stack([own, other.targets, own]))
+    data = replace(TrainingData.of(task), y=np.stack([own, confused.targets, own]))
     scores, orders = (jnp.stack([a, a, b]) for a, b in ((score, second_score), (order, second_order)))
     replicas = SEARCH.replicas(network, stack([drawn] * 3), plan.density, scores, orders)
     schedule = Cosine(plan.steps)
@@ -226,6 +229,7 @@ def _auc(ranks: np.ndarray, inside: np.ndarray) -> float:
 
 
 _MEANINGS = MEANINGS | {
+    formula.LABELS: "the score under that mask: of examples on the test part, of those learnt on permuted training labels",
     "source": "which mask; of pictures also the whole network",
     "unit": "the unit that is best on the first half of the test examples, in the masked network",
     "auc": "of units: held-out, in the masked network; of weights: of −w·∂L/∂w for the kept ones",

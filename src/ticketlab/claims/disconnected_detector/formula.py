@@ -29,7 +29,7 @@ import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import columns, three
-from ticketlab.claims.headroom import share
+from ticketlab.claims.headroom import LEAST, share
 from ticketlab.claims.wording import percent
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.wording import fixed
@@ -74,7 +74,7 @@ def formula(layers: Sequence[str] = EACH) -> Formula:
         layers: of the masks. Each has an equal share of the level at which the second half may fail.
     """
     apart = All(
-        (_gains(RANDOM), _gains(LABELS), _detects(), _not_yet(), _before()),
+        (_gains(RANDOM), Gated((_searched(),), _gains(LABELS)), _detects(), _not_yet(), _before()),
         key="apart",
         title="units detect only once the rest is cut off",
     )
@@ -128,10 +128,12 @@ def _points(values: np.ndarray) -> str:
 def _gains(control: str) -> Question:
     def reading(tables: Tables) -> str:
         auc, whole = (_points(_mean(tables, "units", TICKET, column)) for column in ("auc", "whole"))
-        other = _points(_gain(tables, control))
+        other, fits = _points(_gain(tables, control)), ""
+        if control == LABELS and "learnt" in tables:
+            fits = f", which fits {percent(float(np.mean(tables['learnt'][LABELS])))} of these,"
         return (
-            f"The ticket's best units have a held-out AUC of {auc}, and of {whole} in the whole network. Under a {control} the "
-            f"best units gain {other}"
+            f"The ticket's best units have a held-out AUC of {auc}, and of {whole} in the whole network. Under a {control}{fits} "
+            f"the best units gain {other}"
         )
 
     return _question(
@@ -358,6 +360,29 @@ def _task() -> Gate:
     )
 
 
+def _searched() -> Gate:
+    """A search over permuted labels that has learnt nothing finds a random mask, which would be beaten twice."""
+
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
+        if "learnt" not in tables:
+            return "This older run does not say how well the search over permuted labels fits them."
+        gain = share(tables["learnt"], LABELS, "guess")
+        if not gain.decidable or gain.lower(levels.smaller) > LEAST:
+            return None
+        return (
+            f"The search over permuted labels gains {percent(gain.mean)} (at least {percent(gain.lower(levels.smaller))}) of "
+            f"what guessing leaves of them, and {100 * LEAST:g} % is required, so its mask is hardly better than a random one."
+        )
+
+    return Gate(
+        "searched",
+        "the search over permuted labels fits some of them",
+        passed,
+        "More --steps of the search, or fewer training examples, would open the question.",
+        shows=True,
+    )
+
+
 def _ceiling(layer: str) -> Gate:
     """A second search, or the gradient itself, tells the ticket's weights in the layer by more than the gradient may."""
 
@@ -389,7 +414,8 @@ RULE = (
     f"every layer the AUC with which −w·∂L/∂w at the whole network tells the ticket's weights from the others is within {SIZE:g} "
     "of ½, and less than half as far from it as the AUC of the scores of a second search. Each layer has an equal share of the "
     "level at which the second half may fail. The claim fails if one of these is false. Otherwise it is undecided. It is also "
-    "undecided if the ticket does not do the task. Where a second search, too, tells the ticket's weights with at most "
+    "undecided if the ticket does not do the task, or if the search over permuted labels gains less than a tenth of what "
+    "guessing leaves of them. Where a second search, too, tells the ticket's weights with at most "
     f"{0.5 + SIZE:g}, nothing could: that layer is undecided, and the claim cannot hold. Everything else is a side question."
 )
 SAYS = {

@@ -39,6 +39,7 @@ class World:
         gradient: of −w ∂L/∂w for the ticket's weights, over ½, by layer.
         ceiling: of a second search's scores for them, over ½, by layer.
         base: what best units gain by a random mask.
+        searched: the training score of the mask from permuted labels.
     """
 
     auc: float = 0.98
@@ -48,6 +49,7 @@ class World:
     gradient: tuple[float, ...] = (0.02, 0.02, 0.02)
     ceiling: tuple[float, ...] = (0.25, 0.25, 0.25)
     base: float = 0.1
+    searched: float = 0.5
     skill: Skill = Skill()
 
     @property
@@ -91,6 +93,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         "units": made("units", {name: np.concatenate(of) for name, of in units.items()}),
         "weights": made("weights", weights),
         "examples": examples(sample, {TICKET: max(sample.accuracy, 0.9)}, rng, world.skill, FREQUENT),
+        "learnt": examples(sample, {LABELS: world.searched}, rng),
     }
 
 
@@ -134,6 +137,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.OUTSIDE, "a random mask gains as much", World(gain=0.0)),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "the ticket guesses", World(skill=ALIKE)),
+        (Kind.GATE, "a search over permuted labels learns nothing", World(searched=FREQUENT + 0.02)),
         (Kind.GATE, "a second search finds other weights", World(ceiling=(SIZE / 5,) * 3)),
         (
             Kind.GATE,
