@@ -7,7 +7,7 @@ import pytest
 
 from ticketlab.claims.disconnected_detector import formula as rule
 from ticketlab.claims.disconnected_detector.claim import DisconnectedDetector, DisconnectedDetectorPlan
-from ticketlab.evidence.tables import Table
+from ticketlab.evidence.tables import Column, Table
 from ticketlab.report.page import presentation
 
 AUCS = {rule.TICKET: (0.98, 0.66), rule.RANDOM: (0.85, 0.75), rule.LABELS: (0.86, 0.74)}
@@ -44,10 +44,13 @@ def tables(seeds=3, test=200):
         ]
         rows["timings"].append({"seed": seed, "part": "search", "seconds": 2.0})
     units = {"timings": {"seconds": "s"}}
-    return {
+    found = {
         name: Table.from_rows(name, of, units=units.get(name, {}), measured=name == "timings")
         for name, of in rows.items()
     }
+    fitted = {rule.LABELS: (np.arange(seeds * test) % test < test / 2).astype(float)}
+    learnt = {name: found["examples"][name] for name in ("seed", "id", "guess")} | fitted
+    return found | {"learnt": Table("learnt", tuple(Column(*column) for column in learnt.items()))}
 
 
 def toy_record(record):
