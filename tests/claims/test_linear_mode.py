@@ -311,7 +311,7 @@ def test_networks_that_gain_little_over_guessing_are_not_called_stable():
     claim, *questions = conclude((0.0, 0.0), (GOOD, GOOD), guess=0.945)
     stable = [q for q in questions if q.key == "stable" and q.facets["arm"] == "ticket"]
     assert [q.outcome for q in stable] == [Outcome.UNDECIDED] * 2
-    assert "Over guessing copies of the ticket gain +2.50 points" in stable[0].reading
+    assert "Over guessing, copies of the ticket gain +2.50 points" in stable[0].reading
     assert "barriers could hardly be above 2 points: more than 4 are required." in stable[0].reading
     assert claim.outcome is Outcome.UNDECIDED
     assert "stable at every k" not in claim.reading

@@ -128,7 +128,7 @@ def barrier_gate(
         if unasked or least > 2 * limit or barrier(tables).mean > limit:
             return None
         return (
-            f"Over guessing {who} gain {points(gain.mean)} points (at least {points(least)}), so barriers could hardly be above "
+            f"Over guessing, {who} gain {points(gain.mean)} points (at least {points(least)}), so barriers could hardly be above "
             f"{100 * limit:g} points: more than {200 * limit:g} are required."
         )
 

@@ -342,45 +342,49 @@ def _question(
 
 
 def _task() -> Gate:
-    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
-        gain = share(tables["examples"], TICKET, "guess")
-        if not gain.decidable or gain.lower(levels.smaller) > DOES:
-            return None
-        return (
-            f"The ticket does not do the task: of the headroom above guessing it gains {percent(gain.mean)} (at least "
-            f"{percent(gain.lower(levels.smaller))}), and more than {100 * DOES:g} % is required."
-        )
-
-    return Gate(
+    return _gained(
         "task",
         "the ticket does the task",
-        passed,
+        ("examples", TICKET),
+        DOES,
+        "The ticket does not do the task: of the headroom above guessing it gains {} (at least {}), and more than {} % is "
+        "required.",
         "More --steps of the search, or a wider network, would open the question.",
-        shows=True,
     )
 
 
 def _searched() -> Gate:
     """A search over permuted labels that has learnt nothing finds a random mask, which would be beaten twice."""
-
-    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
-        if "learnt" not in tables:
-            return "This older run does not say how well the search over permuted labels fits them."
-        gain = share(tables["learnt"], LABELS, "guess")
-        if not gain.decidable or gain.lower(levels.smaller) > LEAST:
-            return None
-        return (
-            f"The search over permuted labels gains {percent(gain.mean)} (at least {percent(gain.lower(levels.smaller))}) of "
-            f"what guessing leaves of them, and {100 * LEAST:g} % is required, so its mask is hardly better than a random one."
-        )
-
-    return Gate(
+    return _gained(
         "searched",
         "the search over permuted labels fits some of them",
-        passed,
+        ("learnt", LABELS),
+        LEAST,
+        "The search over permuted labels gains {} (at least {}) of what guessing leaves of them, and more than {} % is required: "
+        "its mask may be hardly better than a random one.",
         "More --steps of the search, or fewer training examples, would open the question.",
-        shows=True,
     )
+
+
+def _gained(key: str, title: str, of: tuple[str, str], least: float, reason: str, opens: str) -> Gate:
+    """Does a mask gain more than a share of the headroom above guessing?
+
+    Arguments:
+        of: the table of its scores, and their column.
+        reason: a sentence with a place for the gain, its lower bound and the limit.
+    """
+    table, column = of
+
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
+        if table not in tables:
+            return "This older run does not say how well the search over permuted labels fits them."
+        gain = share(tables[table], column, "guess")
+        low = gain.lower(levels.smaller)
+        if not gain.decidable or low > least:
+            return None
+        return reason.format(percent(gain.mean), percent(low), f"{100 * least:g}")
+
+    return Gate(key, title, passed, opens, shows=True)
 
 
 def _ceiling(layer: str) -> Gate:

@@ -168,8 +168,8 @@ def _promise_read(kind: str, tables: Tables) -> str:
     of = curves(kind, tables)
     falls = 100 * -np.expm1(-forecast(of.sizes, of.losses, 1).mean(axis=0))
     return (
-        f"A power law fitted without the largest size promises that there the {kind}'s loss falls by {falls[0]:.1f} %, and it "
-        f"falls by {falls[1]:.1f} %"
+        f"A power law fitted without the largest size promises that there the {kind}'s loss is {falls[0]:.1f} % below the law at "
+        f"the size before, and it is {falls[1]:.1f} % below"
     ).replace("-", "−")
 
 
@@ -231,7 +231,7 @@ def gates(kind: str, some: Collection[str] = ()) -> tuple[Gate, ...]:
         for key, title, passed, opens in gates
     ]
     if kind != YARDSTICK:
-        opens = "More data, or another task, would open the question."
+        opens = "More seeds, more data or another task would open the question."
         found.append(
             Gate("yardstick", "the transformer improves on this task", _yardstick, opens, shows=True)
         )
@@ -384,9 +384,10 @@ def _forms(kind: str, tables: Tables) -> str | None:
     if found.lead >= CALLED:
         return None
     return (
-        f"For the {kind} the best form without an end ({found.endless.name}) leads the best one with an end "
-        f"({found.ending.name}) by {found.lead:.1f} in AICc, and {CALLED:g} is required."
-    ).replace("-", "−")
+        f"For the {kind} the best form without an end ({found.endless.name}) is {abs(found.lead):.1f} "
+        f"{'ahead of' if found.lead > 0 else 'behind'} the best one with an end ({found.ending.name}) in AICc, and has to be "
+        f"{CALLED:g} ahead."
+    )
 
 
 def _control(kind: str, tables: Tables, levels: Levels = USUAL) -> str | None:
@@ -406,9 +407,12 @@ def _yardstick(tables: Tables, levels: Levels = USUAL) -> str | None:
     slope = of_seeds(local(curves(YARDSTICK, tables)))
     if not slope.decidable or slope.lower(levels.smaller) > LEAST:
         return None
+    mean, least = (
+        three_places(value).replace("-", "−") for value in (slope.mean, slope.lower(levels.smaller))
+    )
     return (
-        f"Even the transformer's loss does not fall by an exponent of {LEAST:g} for certain at the largest size: the task may "
-        "end there."
+        f"Even the transformer's loss does not fall by an exponent of {LEAST:g} for certain at the largest size (it is {mean}, "
+        f"at least {least}): the task may end there."
     )
 
 

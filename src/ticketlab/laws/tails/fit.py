@@ -6,8 +6,8 @@ that they were measured with noise. The sample is split into halves A and B many
 
     s = √(mean (ξ_A − ξ_B)²) / 2
 
-is more than the likelihood expects, the interval is wider by that factor, and of few groups by Student's. Half-samples know more
-than samples drawn again: these repeat the largest excess or lose it, and never have a larger one.
+is more than the likelihood expects, the interval is wider by that factor; s of groups has Student's factor too. Half-samples know
+more than samples drawn again: these repeat the largest excess or lose it, and never have a larger one.
 
 With noise all of these ξ are followed back to none (`noise.py`), with the same added noise in a sample and its halves.
 
