@@ -31,7 +31,8 @@ from ticketlab.laws.tails import (
     reliability,
     weighted_moments,
 )
-from ticketlab.laws.tails.fit import _shape
+from ticketlab.laws.tails.fit import SPLITS, _factor, _shape
+from ticketlab.laws.tails.noise import with_noise
 from ticketlab.laws.tails.threshold import candidates
 
 SHAPES = (-0.7, -0.3, 0.0, 0.2, 0.6)
@@ -248,17 +249,52 @@ def test_intervals_are_as_wide_as_the_shape_varies(law: float | str) -> None:
     assert 1.05 < np.mean([tail.widened for tail in found]) < 1.4
 
 
-def test_noise_is_taken_out_of_an_interval_and_makes_it_longer() -> None:
-    rng = np.random.default_rng(22)
-    true = drawn(-0.3, 8000, 23)
-    error = 0.3 * true.std()
+def test_noise_is_taken_out_of_an_interval_and_makes_it_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ticketlab.laws.tails.fit.SPLITS", 6)
+    rng, moved = np.random.default_rng(22), []
+    for seed in range(100, 108):
+        true = drawn(-0.3, 40_000, seed)
+        error = 0.4 * true.std()
+        measured = true + error * rng.normal(size=len(true))
+        as_it_is, without = (
+            fit_tail(measured, rng, noise=n, quantiles=(0.95,), resamples=3) for n in (0, error**2)
+        )
+        moved.append(np.mean(without.interval) - np.mean(as_it_is.interval))
+        assert np.diff(without.interval) > np.diff(as_it_is.interval)
+        assert without.law == as_it_is.law
+    assert np.mean(moved) < -0.01
+
+
+def test_added_noise_is_subtracted_too_and_the_same_for_all_amounts() -> None:
+    values = np.linspace(0, 1, 50)
+    none, *some = with_noise(values, 0.04, np.random.default_rng(25), 4)
+    assert np.array_equal(none, values[None])
+    for more, of in zip((0.5, 1.0, 1.5, 2.0), some, strict=True):
+        assert of.mean(axis=0) == pytest.approx(values)
+        assert of - values == pytest.approx(np.sqrt(more) * (some[1] - values))
+    with pytest.raises(UserError, match="an even number"):
+        with_noise(values, 0.04, np.random.default_rng(25), 3)
+
+
+def test_an_extrapolated_shape_hardly_depends_on_the_noise_that_was_added() -> None:
+    """With other noise for every amount, and none of it subtracted, it varied by 0.05 here, and so did the interval."""
+    rng = np.random.default_rng(26)
+    true = drawn(-0.3, 2000, 27)
+    error = 0.2 * true.std()
     measured = true + error * rng.normal(size=len(true))
-    as_it_is, without = (
-        fit_tail(measured, rng, noise=n, quantiles=(0.95,), resamples=3) for n in (0, error**2)
-    )
-    assert np.mean(without.interval) < np.mean(as_it_is.interval) - 0.02
-    assert np.diff(without.interval) > np.diff(as_it_is.interval)
-    assert without.law == as_it_is.law
+
+    def shape(values):
+        u = np.quantile(values, 0.8)
+        return maximum_likelihood(values[values > u] - u).shape
+
+    found = [extrapolated(measured, error**2, shape, rng, repeats=2) for _ in range(40)]
+    assert np.std(found) < 0.035
+
+
+def test_noise_gives_an_interval_student_s_factor_of_its_splits() -> None:
+    assert _factor(None, 0.0, 0.95) == 1
+    assert _factor(None, 1.0, 0.95) == pytest.approx(student.ppf(0.975, SPLITS) / 1.96, rel=1e-4)
+    assert _factor(np.arange(2000) % 5, 1.0, 0.95) == pytest.approx(student.ppf(0.975, 4) / 1.96, rel=1e-4)
 
 
 @pytest.mark.parametrize(

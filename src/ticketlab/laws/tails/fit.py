@@ -6,10 +6,11 @@ that they were measured with noise. The sample is split into halves A and B many
 
     s = √(mean (ξ_A − ξ_B)²) / 2
 
-is more than the likelihood expects, the interval is wider by that factor; s of groups has Student's factor too. Half-samples know
-more than samples drawn again: these repeat the largest excess or lose it, and never have a larger one.
+is more than the likelihood expects, the interval is wider by that factor. Half-samples know more than samples drawn again: these
+repeat the largest excess or lose it, and never have a larger one.
 
-With noise all of these ξ are followed back to none (`noise.py`), with the same added noise in a sample and its halves.
+With noise all of these ξ are followed back to none (`noise.py`), with the same added noise in a sample and its halves. The
+likelihood knows nothing of groups and noise. There s decides alone, and has Student's factor: of the groups, or of the splits.
 
 A number is printed only if maximum likelihood and empirical Bayes agree to within a tenth.
 
@@ -137,11 +138,7 @@ def fit_tail(
     share, drop = len(excesses) / len(values), float(chi2.ppf(level, 1))
     shape, spread = _spread(values, groups, share, noise, rng.spawn(1)[0])
     low, high = profile_bounds(excesses, law, drop)
-    few = (
-        1.0
-        if groups is None
-        else float(student.ppf((1 + level) / 2, len(np.unique(groups)) - 1) / np.sqrt(drop))
-    )
+    few = _factor(groups, noise, level)
     widened = max(few * spread / ((high - low) / (2 * np.sqrt(drop))), 1.0)
     return Tail(
         threshold,
@@ -187,6 +184,14 @@ def _spread(
         )
         apart.append(first - second)
     return without_noise(several, fitted), float(np.sqrt(np.mean(np.square(apart)))) / 2
+
+
+def _factor(groups: np.ndarray | None, noise: float, level: float) -> float:
+    """Student's factor over the normal law's, where s alone says how wide the interval is; 1 where it only widens another."""
+    known = [SPLITS] if noise else []
+    if groups is not None:
+        known.append(len(np.unique(groups)) - 1)
+    return float(student.ppf((1 + level) / 2, min(known)) / ndtri((1 + level) / 2)) if known else 1.0
 
 
 def _shape(values: np.ndarray, share: float) -> float:

@@ -75,7 +75,7 @@ def extrapolated(
         values: measured.
         noise: τ².
         estimate: of the values, such as the shape of their tail at a fixed share.
-        repeats: of the added noise, over which estimates are averaged.
+        repeats: of the added noise, over which estimates are averaged; an even number.
     """
     return without_noise(with_noise(values, noise, rng, repeats), estimate)
 
@@ -83,16 +83,22 @@ def extrapolated(
 def with_noise(
     values: Float[np.ndarray, "n"], noise: float, rng: np.random.Generator, repeats: int = 2
 ) -> list[Float[np.ndarray, "_ n"]]:
-    """The values with no noise added, and then with λτ² more, several times each; without noise the values alone."""
+    """The values with no noise added, and then with λτ² more, several times each; without noise the values alone.
+
+    Every noise is added and subtracted, and all λ have the same: what chance there is in it nearly cancels at λ = −1.
+
+    Raises: UserError if the noise is below 0, or `repeats` not even.
+    """
     values = np.asarray(values, float)
     if not noise >= 0:
         raise UserError(f"noise={noise:g}", "its variance, at least 0")
+    if repeats < 2 or repeats % 2:
+        raise UserError(f"repeats={repeats}", "an even number, at least 2: noise is added and subtracted")
     if not noise:
         return [values[None]]
-    return [
-        values + np.sqrt(more * noise) * rng.standard_normal((repeats if more else 1, len(values)))
-        for more in (0.0, *ADDED)
-    ]
+    once = np.sqrt(noise) * rng.standard_normal((repeats // 2, len(values)))
+    both = np.concatenate([once, -once])
+    return [values[None], *(values + np.sqrt(more) * both for more in ADDED)]
 
 
 def without_noise(
