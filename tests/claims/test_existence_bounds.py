@@ -215,6 +215,36 @@ PLAN = ExistenceBoundsPlan(
 )
 
 
+@pytest.mark.parametrize(("expected", "ratio"), [(0.02, 1.5), (0.02, 5.0), (0.04, 5.0), (1.0, 1 / 3)])
+def test_seeds_that_agree_on_no_failure_do_not_confirm_the_curve(expected, ratio):
+    """Of a curve that is wrong by half or more, where it expects hardly a failure."""
+    rng, seeds, said = np.random.default_rng(0), 3, []
+    for _ in range(200):
+        columns = {
+            "target": np.repeat(rule.TARGETS[0], seeds),
+            "tolerance": np.full(seeds, TOLERANCE),
+            "seed": np.arange(seeds),
+            "failed": rng.poisson(ratio * expected, seeds),
+            "expected": np.full(seeds, expected),
+        }
+        (curve,) = rule.side_questions((TOLERANCE,))
+        said.append(answer(curve, {"rates": made("rates", columns)}).outcome)
+    assert np.mean([outcome is HOLDS for outcome in said]) <= 0.025
+
+
+def test_many_failures_that_the_curve_expects_confirm_it():
+    failed = np.array([4010, 3985, 4030])
+    columns = {
+        "target": np.repeat(rule.TARGETS[0], 3),
+        "tolerance": np.full(3, TOLERANCE),
+        "seed": np.arange(3),
+        "failed": failed,
+        "expected": np.full(3, 4000.0),
+    }
+    (curve,) = rule.side_questions((TOLERANCE,))
+    assert answer(curve, {"rates": made("rates", columns)}).outcome is HOLDS
+
+
 @pytest.fixture(scope="module")
 def evidence():
     return run_study(ExistenceBounds(), PLAN)

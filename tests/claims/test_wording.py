@@ -5,7 +5,10 @@ import pytest
 
 from ticketlab.claims import headroom, wording
 from ticketlab.claims.multigraph.formula import rule
+from ticketlab.claims.planted import all_cases
 from ticketlab.evidence.tables import Column, Table
+from ticketlab.laws.formulae import rules_of
+from ticketlab.laws.rules import Above, Below
 
 
 @pytest.mark.parametrize(
@@ -38,3 +41,13 @@ def test_scores_below_zero_have_a_minus_sign():
 def test_one_digit_is_no_plural():
     assert "A mask of 1 digit gives" in rule(0.01, bits=1)
     assert "A mask of 8 digits gives" in rule(0.01, bits=8)
+
+
+def test_what_is_open_on_one_side_is_not_called_within_a_margin():
+    """A ticket that is six points better is not "within the margin of 2 points", though it is as accurate; nor is half the time
+    "a similar time"."""
+    asked = [q for cases in all_cases().values() for case in cases for q, _ in rules_of(case.formula)]
+    said = {words for q in asked if isinstance(q.rule, Above | Below) for words in q.says.values()}
+    assert any("to within the margin" in words for words in said)
+    assert not [words for words in said if "within the margin" in words.replace("to within the margin", "")]
+    assert "that is a similar time" not in said

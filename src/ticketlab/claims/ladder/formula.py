@@ -144,9 +144,9 @@ def _examples(tables: Tables) -> Table:
 def _enough(rung: str, margin: float) -> Formula:
     within = f"the margin of {margin_words(margin)}"
     says = three(
-        f"that is within {within}, so it is enough",
+        f"it is at least as good, to within {within}, so it is enough",
         f"it falls short by more than {within}",
-        f"whether that is within {within}",
+        f"whether it falls short by more than {within}",
     )
     return _asked(ENOUGH, rung, f"{NAMES[rung]} is enough", TRAINED, Above(-margin), says, margin)
 
@@ -155,8 +155,8 @@ def _short(rung: str, margin: float) -> Formula:
     within = f"the margin of {margin_words(margin)}"
     says = three(
         f"it falls short by more than {within}",
-        f"that is within {within}, so it is enough",
-        f"whether that is within {within}",
+        f"it is at least as good, to within {within}, so it is enough",
+        f"whether it falls short by more than {within}",
     )
     return _asked(NOT_ENOUGH, rung, f"{NAMES[rung]} is not enough", TRAINED, Below(-margin), says, margin)
 

@@ -92,9 +92,9 @@ class Asked:
         margin = f"the margin of {margin_words(self.margin)}"
         title, rule = f"{self.before}as accurate as {other[1]}", Above(-self.margin)
         says = three(
-            f"within {margin} it is as accurate",
+            f"it is at least as accurate, to within {margin}",
             f"it is less accurate by more than {margin}",
-            f"whether this is within {margin}",
+            f"whether it is less accurate by more than {margin}",
         )
         gate = margin_gate(self.examples, TICKET, other, self.margin)
         return Gated(

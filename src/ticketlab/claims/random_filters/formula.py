@@ -180,9 +180,9 @@ def _name(column: str) -> str:
 def _as_good(key: str, one: str, other: str, margin: float) -> Formula:
     within = f"the margin of {margin_words(margin)}"
     says = three(
-        f"within {within} it is as good",
+        f"it is at least as good, to within {within}",
         f"it falls short by more than {within}",
-        f"whether that is within {within}",
+        f"whether it falls short by more than {within}",
     )
     title = f"{_name(one)} is as good as {_name(other)}"
     asked = _asked(key, title, one, other, Above(-margin), says)
@@ -239,9 +239,9 @@ def _freezing(count: int, margin: float) -> Formula:
         *sides,
         Above(-margin),
         three(
-            f"within {within} it is as good",
+            f"it is at least as good, to within {within}",
             f"it falls short by more than {within}",
-            f"whether that is within {within}",
+            f"whether it falls short by more than {within}",
         ),
         facets={"layers": str(count)},
     )
@@ -252,9 +252,9 @@ def _copying(count: int, margin: float) -> tuple[Formula, ...]:
     """Of the first layers, copied: is a network with them as good as one that is trained as a whole, or better?"""
     within = f"the margin of {margin_words(margin)}"
     good = three(
-        f"within {within} it is as good",
+        f"it is at least as good, to within {within}",
         f"it falls short by more than {within}",
-        f"whether that is within {within}",
+        f"whether it falls short by more than {within}",
     )
     better = three("the first is better", "the second is better", "which is better")
     first = f"first {'layer' if count == 1 else f'{count} layers'}"

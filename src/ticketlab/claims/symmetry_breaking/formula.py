@@ -192,9 +192,9 @@ def _enough(noise: float, margin: float) -> Question:
         (RANDOM, TITLES[RANDOM]),
         Above(-margin),
         three(
-            f"within {words} it is as accurate",
+            f"it is at least as accurate, to within {words}",
             f"at the optimiser's step size it is less accurate by more than {words}",
-            f"whether it is within {words}",
+            f"whether it is less accurate by more than {words}",
         ),
         facets={"noise": noisy(noise)},
     )

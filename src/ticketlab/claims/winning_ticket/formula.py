@@ -294,7 +294,9 @@ def _examples(tables: Tables) -> Table:
 
 def _time(terms: Terms, other: str, key: str, rule: Rule) -> Question:
     factor = f"by a factor of {SOONER:g}"
-    says = three("that is a similar time", "that is a longer time", "whether that is a similar time")
+    says = three(
+        "that is a similar time or a shorter one", "that is a longer time", "whether that is a longer time"
+    )
     if key == "sooner":
         says = three(
             f"the ticket is sooner {factor} at least",
